@@ -1,0 +1,37 @@
+# The commands of the README. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test sanitize tidy format bench deep clean install
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+deps: ## install what is missing from Debian (root or sudo)
+	@.ci/install-packages
+
+build: deps ## build Release into build/
+	cmake --preset release
+	cmake --build --preset release
+
+demo: build ## one minute with the real thing: jobs, a reload under load, a graceful stop
+	conf/demo/run
+
+test: deps ## build and run every test
+	.ci/test
+
+sanitize: deps ## unit tests and a chosen end-to-end set under ASan+UBSan, then TSan
+	.ci/sanitize
+
+tidy: deps ## clang-format and clang-tidy over the tree
+	.ci/tidy
+
+format: ## rewrite the C++ sources with clang-format
+	git ls-files '*.h' '*.cc' '*.c' | xargs clang-format -i
+
+bench: build ## the figures of docs/performance.md
+	tests/bench/run
+
+install: build ## install under PREFIX (default /usr/local)
+	cmake --install build --prefix $(or $(PREFIX),/usr/local)
+
+clean: ## remove every build tree
+	rm -rf build build-dev build-asan build-tsan build-tidy

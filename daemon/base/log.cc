@@ -1,0 +1,200 @@
+#include "daemon/base/log.h"
+
+#include <array>
+#include <memory>
+#include <mutex>
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace workmand::log {
+namespace {
+
+constexpr std::array<std::pair<Level, std::string_view>, 6> kLevels{{{Level::kTrace, "trace"},
+                                                                     {Level::kDebug, "debug"},
+                                                                     {Level::kInfo, "info"},
+                                                                     {Level::kWarn, "warn"},
+                                                                     {Level::kError, "error"},
+                                                                     {Level::kOff, "off"}}};
+
+/// The one mutable global of the daemon: a sink that every thread writes to. The lock guards the
+/// pointers; spdlog's own sinks are thread-safe.
+struct Sink {
+  std::mutex mutex;
+  Options options;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+Sink& TheSink() {
+  static Sink sink;
+  return sink;
+}
+
+spdlog::level::level_enum ToSpdlog(Level level) {
+  switch (level) {
+    case Level::kTrace: return spdlog::level::trace;
+    case Level::kDebug: return spdlog::level::debug;
+    case Level::kInfo: return spdlog::level::info;
+    case Level::kWarn: return spdlog::level::warn;
+    case Level::kError: return spdlog::level::err;
+    case Level::kOff: return spdlog::level::off;
+  }
+  return spdlog::level::info;
+}
+
+void AppendQuoted(std::string& out, std::string_view text) {
+  out += '"';
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+          constexpr std::string_view kHex = "0123456789abcdef";
+          const auto byte = static_cast<unsigned char>(c);
+          out += "\\u00";
+          out += kHex[byte >> 4U];
+          out += kHex[byte & 15U];
+        } else {
+          out += c;
+        }
+    }
+  }
+  out += '"';
+}
+
+/// A value that needs no quotes in a text line.
+bool IsPlain(std::string_view text) {
+  if (text.empty()) return false;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == 0x7f) return false;
+  }
+  return true;
+}
+
+std::string Render(const Options& options, std::string_view level, std::string_view event,
+                   const std::vector<Field>& fields) {
+  std::string line;
+  if (options.format == Format::kJson) {
+    line = R"("level":)";
+    AppendQuoted(line, level);
+    line += R"(,"profile":)";
+    AppendQuoted(line, options.profile);
+    line += R"(,"event":)";
+    AppendQuoted(line, event);
+    for (const Field& field : fields) {
+      line += ',';
+      AppendQuoted(line, field.key);
+      line += ':';
+      if (field.bare) {
+        line += field.text;
+      } else {
+        AppendQuoted(line, field.text);
+      }
+    }
+    line += '}';
+    return line;
+  }
+  line = level;
+  line.append(level.size() < 5 ? 5 - level.size() : 0, ' ');
+  line += ' ';
+  line += options.profile;
+  line += options.profile.empty() ? "" : " ";
+  line += event;
+  for (const Field& field : fields) {
+    line += ' ';
+    line += field.key;
+    line += '=';
+    if (field.bare || IsPlain(field.text)) {
+      line += field.text;
+    } else {
+      AppendQuoted(line, field.text);
+    }
+  }
+  return line;
+}
+
+Result<std::shared_ptr<spdlog::logger>> MakeLogger(const Options& options) {
+  try {
+    spdlog::sink_ptr sink;
+    if (options.file.empty()) {
+      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    } else {
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
+    }
+    auto logger = std::make_shared<spdlog::logger>("workmand", std::move(sink));
+    logger->set_pattern(options.format == Format::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v)"
+                                                        : "%Y-%m-%dT%H:%M:%S.%eZ %v",
+                        spdlog::pattern_time_type::utc);
+    logger->set_level(ToSpdlog(options.level));
+    logger->flush_on(spdlog::level::trace);
+    return logger;
+  } catch (const spdlog::spdlog_ex& e) {
+    return Fail(ErrorCode::kSystem, "cannot open the log: " + std::string(e.what()));
+  }
+}
+
+}  // namespace
+
+Result<void> Configure(const Options& options) {
+  auto logger = MakeLogger(options);
+  if (!logger) return tl::unexpected(logger.error());
+  Sink& sink = TheSink();
+  const std::lock_guard lock(sink.mutex);
+  sink.options = options;
+  sink.logger = std::move(*logger);
+  return {};
+}
+
+void Reopen() {
+  Options options;
+  {
+    Sink& sink = TheSink();
+    const std::lock_guard lock(sink.mutex);
+    options = sink.options;
+  }
+  if (options.file.empty()) return;
+  if (auto reopened = Configure(options); !reopened) {
+    Err("log not reopened", {{"error", reopened.error().message}});
+  }
+}
+
+bool Enabled(Level level) {
+  Sink& sink = TheSink();
+  const std::lock_guard lock(sink.mutex);
+  return sink.logger != nullptr && level >= sink.options.level;
+}
+
+void Write(Level level, std::string_view event, const std::vector<Field>& fields) {
+  std::shared_ptr<spdlog::logger> logger;
+  std::string line;
+  {
+    Sink& sink = TheSink();
+    const std::lock_guard lock(sink.mutex);
+    if (sink.logger == nullptr) return;
+    logger = sink.logger;
+    line = Render(sink.options, ToString(level), event, fields);
+  }
+  logger->log(ToSpdlog(level), "{}", line);
+}
+
+Result<Level> ParseLevel(std::string_view text) {
+  for (const auto& [level, name] : kLevels) {
+    if (name == text) return level;
+  }
+  return Fail(ErrorCode::kInvalid,
+              "must be trace, debug, info, warn, error or off (got '" + std::string(text) + "')");
+}
+
+std::string_view ToString(Level level) {
+  for (const auto& [known, name] : kLevels) {
+    if (known == level) return name;
+  }
+  return "?";
+}
+
+}  // namespace workmand::log

@@ -1,0 +1,146 @@
+// The one interface of every queue. A driver implements Queue; the pump drives it; the conformance
+// suite (conformance.h) proves it. docs/queues.md tells what each driver promises.
+//
+// Threads: all methods of one instance are called by one thread, its queue thread, never
+// re-entered; a driver needs no locks. The only thing that another thread touches is Waker::Wake.
+// A daemon has two instances: one consumes (RegisterTasks, Dequeue, Apply), one produces (Put,
+// Collect).
+//
+// Errors: a driver throws ConnectionLost or Rejected and nothing else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/job.h"
+#include "daemon/base/time.h"
+
+namespace workmand {
+
+/// What a driver can do. Behaviour, not quality: the suite runs the cases a capability allows.
+enum class Cap : std::uint32_t {
+  kWait = 1U << 0U,        ///< a blocked Dequeue learns of a new job at once (else it polls)
+  kForeground = 1U << 1U,  ///< Enqueue::foreground and Collect work
+  kPriority = 1U << 2U,
+  kUnique = 1U << 3U,
+  kDelay = 1U << 4U,        ///< Enqueue::delay
+  kAttempts = 1U << 5U,     ///< keeps Job::attempt and Job::deliveries over redelivery
+  kMaxAttempts = 1U << 6U,  ///< keeps Enqueue::max_attempts
+  kRetryDelay = 1U << 7U,   ///< kFail with retry comes back after Update::delay. Without it the
+                            ///< daemon holds the job and retries it itself
+  kAbortDelay = 1U << 8U,
+  kHoldSurvives = 1U << 9U,  ///< tokens stay valid over a reconnect
+  kLease = 1U << 10U,        ///< holds end by time; the pump renews them with kExtend
+  kProgress = 1U << 11U,
+  kPartialData = 1U << 12U,
+  kDurable = 1U << 13U,         ///< jobs survive the death of the server
+  kDeadLetter = 1U << 14U,      ///< a job that failed for good can be listed
+  kInstantRequeue = 1U << 15U,  ///< Disconnect, or death, gives held jobs back at once
+  kOrdered = 1U << 16U,         ///< first in, first out for one consumer and priority
+  kCount = 1U << 17U,           ///< Size works
+  kConfirmedAck = 1U << 18U,    ///< Apply returns after the server has accepted
+  kAtLeastOnce = 1U << 19U,
+  kUncountedAbort = 1U << 20U,  ///< kAbort does not count as an attempt
+};
+
+struct Caps {
+  std::uint32_t bits = 0;
+  std::size_t max_payload = 0;  ///< bytes; 0 = no limit of the driver's own
+  [[nodiscard]] bool Has(Cap cap) const { return (bits & static_cast<std::uint32_t>(cap)) != 0; }
+};
+constexpr std::uint32_t operator|(Cap a, Cap b) {
+  return static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b);
+}
+constexpr std::uint32_t operator|(std::uint32_t a, Cap b) {
+  return a | static_cast<std::uint32_t>(b);
+}
+
+/// The session is gone: the pump backs off and calls Connect again.
+struct ConnectionLost : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+/// This request cannot be done, now or later; the connection is fine.
+struct Rejected : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Ends a driver's wait from another thread: an eventfd, sticky until Take.
+class Waker {
+ public:
+  enum class Why { kTimeout, kReady, kWoken };
+
+  Waker();
+  ~Waker();
+  Waker(const Waker&) = delete;
+  Waker& operator=(const Waker&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_; }
+  /// Any thread, also a signal-unsafe one: one write(2).
+  void Wake() const noexcept;
+  /// Clears it; true when it was set. The pump calls it, drivers never do.
+  bool Take() const noexcept;
+  /// Waits for `fd` (-1 = none) to have `events` (poll(2) bits), for Wake, or for `timeout`.
+  [[nodiscard]] Why Wait(int fd, short events, Duration timeout) const;
+
+ private:
+  int fd_;
+};
+
+/// A task that the daemon serves, with what a driver may want to know about it.
+struct Subscription {
+  std::string task;
+  friend bool operator==(const Subscription&, const Subscription&) = default;
+};
+
+class Queue {
+ public:
+  virtual ~Queue() = default;
+
+  [[nodiscard]] virtual Caps GetCaps() const = 0;
+
+  /// Opens the session and registers the tasks again. Throws ConnectionLost; blocks for at most a
+  /// few seconds. Afterwards the tokens of the former session are dead unless kHoldSurvives.
+  virtual void Connect() = 0;
+  /// Ends the session; with kInstantRequeue every held job is back on the queue.
+  virtual void Disconnect() noexcept = 0;
+
+  /// Replaces the set of tasks; takes effect before the next Dequeue returns and survives a
+  /// reconnect. A set with one entry "*" means every task, where the driver can.
+  virtual void RegisterTasks(std::span<const Subscription> tasks) = 0;
+
+  /// Puts a job on the queue and returns its id. Throws Rejected for an option it cannot honour.
+  virtual std::string Put(const Enqueue& job) = 0;
+  /// Puts several in one go (one transaction where there is one). ids[i] is empty and why[i] a
+  /// sentence where job i was refused; the others are in.
+  virtual void PutMany(std::span<const Enqueue> jobs, std::vector<std::string>& ids,
+                       std::vector<std::string>& why);
+  /// Waits up to `timeout`, or until woken, for results of foreground jobs that this instance put
+  /// (all of them at once), and appends them.
+  virtual void Collect(std::vector<Reply>& out, Duration timeout, const Waker& waker);
+
+  /// Appends 0..n jobs. Returns at once when at least one is there (never waits to fill n) or when
+  /// n == 0; else waits up to `timeout` and returns within 50 ms of a Wake, perhaps empty. A job
+  /// whose fetch completes during the wake is returned now or next time, never dropped. Never
+  /// returns a job of a task that is not registered.
+  virtual void Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout,
+                       const Waker& waker) = 0;
+  /// Applies updates in order; answers[i] says what became of update i. kDone, kFail and kAbort use
+  /// the token up even when the answer is kLost. When it throws ConnectionLost every token of the
+  /// batch counts as unknown: redelivery is legal (at least once).
+  virtual void Apply(std::span<const Update> updates, std::span<Applied> answers) = 0;
+
+  /// Housekeeping (expired leases, old results, heartbeats); returns when to call it next.
+  virtual Duration Tick();
+  /// Jobs waiting of one task ("" = all), where kCount.
+  virtual std::optional<std::uint64_t> Size(std::string_view task);
+  /// Age of the oldest waiting job in ms, where the queue knows.
+  virtual std::optional<std::int64_t> OldestMs();
+};
+
+}  // namespace workmand

@@ -1,0 +1,50 @@
+// Which drivers there are, and how one is opened from a profile. Drivers register here by name, in
+// one table (registry.cc).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "daemon/profile/load.h"
+#include "daemon/profile/profile.h"
+#include "daemon/queue/queue.h"
+
+namespace workmand {
+
+enum class Role { kConsumer, kProducer };
+
+/// What a driver is opened with: its keys and the settings it shares with the daemon. Names of
+/// tasks pass through unprefixed; WithPrefix (below) adds and removes `queue.prefix`.
+struct DriverConfig {
+  QueueOptions options;
+  std::string profile_name;
+  std::string directory;  ///< of the profile: relative paths start here
+  std::string state_dir;
+  Duration lease_time{60'000};
+  Duration result_ttl{3'600'000};
+  Duration dead_letter_retention{std::chrono::hours(24 * 30)};
+  Duration dequeue_interval{1'000};
+};
+
+struct DriverInfo {
+  std::string_view name;
+  Caps caps;
+  std::string_view needs;  ///< Debian package or module, for messages; empty = built in
+  bool local = false;  ///< lives inside the daemon: producers must go through its control socket
+};
+
+/// Checks the keys of a `queue:` block: unknown driver, unknown key (with the nearest known one),
+/// bad value. For LoadOptions::check_queue.
+std::vector<QueueKeyError> CheckQueueOptions(const QueueOptions& options);
+[[nodiscard]] Result<DriverInfo> FindDriver(std::string_view name);
+std::vector<DriverInfo> AllDrivers();
+
+/// Makes an instance; nothing is connected yet. The instance adds `options.prefix` to task names on
+/// the way out and removes it on the way in.
+[[nodiscard]] Result<std::unique_ptr<Queue>> OpenQueue(const DriverConfig& config, Role role);
+DriverConfig MakeDriverConfig(const Profile& profile);
+
+}  // namespace workmand

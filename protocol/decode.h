@@ -1,0 +1,57 @@
+// One line of a worker's stdout -> what it is. Never throws; builds no DOM on the job path.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "protocol/messages.h"
+
+namespace workman::protocol {
+
+/// A valid JSON object that is no message of ours (a structured logger's line, or a later version's
+/// message). Never fatal.
+struct Foreign {
+  std::string_view type;  ///< raw string slice of `type` without quotes, or empty
+};
+
+/// Not a JSON object at all, or a damaged one.
+struct Garbage {
+  bool starts_like_object = false;  ///< V05 rather than V04
+  std::string why;
+};
+
+/// A message of a known type whose fields break the contract.
+struct Malformed {
+  std::string_view type;
+  std::string_view id;    ///< as far as it could be read
+  bool terminal = false;  ///< done, fail or abort
+  std::string why;        ///< a sentence that names the field
+};
+
+/// A line of only spaces and tabs: ignored.
+struct Blank {};
+
+using Decoded = std::variant<FromWorker, Foreign, Garbage, Malformed, Blank>;
+
+/// Decodes one line (without LF). Views in the result point into `line`.
+Decoded Decode(std::string_view line);
+
+/// Finds the outcome of a live delivery inside a line that is no message: from the last `{"type"`
+/// to the end of the line (another text glued before it). Nothing when there is none.
+struct Salvage {
+  bool damaged = false;      ///< the line names a live id and an outcome type: an outcome was lost
+  std::string_view id;       ///< the live id, when damaged or salvaged
+  std::string_view message;  ///< the part of the line that is a whole message; empty = none
+};
+Salvage FindOutcome(std::string_view line, std::span<const std::string_view> live_ids);
+
+/// Reads the `enqueue` array of an outcome. On a bad one: false, and `why` is a sentence.
+bool ReadJobSpecs(std::string_view raw_array, std::vector<JobSpec>& out, std::string& why);
+
+/// The string member `message` of a raw error object, or "" when it has none.
+std::string ErrorMessage(std::string_view raw_error);
+
+}  // namespace workman::protocol

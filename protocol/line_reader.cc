@@ -1,0 +1,1 @@
+#include "protocol/line_reader.h"
