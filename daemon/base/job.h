@@ -69,6 +69,8 @@ struct Update {
   std::string bytes;
   Duration delay{0};
   bool retry = false;
+  /// kAbort of a job that never reached a worker: it does not count as a delivery either.
+  bool never_ran = false;
   double numerator = 0;
   double denominator = 0;
   /// Jobs that ride with a settlement. Drivers with transactions put them in with the settlement;

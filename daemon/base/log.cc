@@ -1,6 +1,7 @@
 #include "daemon/base/log.h"
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -21,6 +22,7 @@ constexpr std::array<std::pair<Level, std::string_view>, 6> kLevels{{{Level::kTr
 /// The one mutable global of the daemon: a sink that every thread writes to. The lock guards the
 /// pointers; spdlog's own sinks are thread-safe.
 struct Sink {
+  std::atomic<Level> level{Level::kOff};  ///< a copy for Enabled, which is asked for every job
   std::mutex mutex;
   Options options;
   std::shared_ptr<spdlog::logger> logger;
@@ -147,6 +149,7 @@ Result<void> Configure(const Options& options) {
   const std::lock_guard lock(sink.mutex);
   sink.options = options;
   sink.logger = std::move(*logger);
+  sink.level = options.level;
   return {};
 }
 
@@ -164,9 +167,7 @@ void Reopen() {
 }
 
 bool Enabled(Level level) {
-  Sink& sink = TheSink();
-  const std::lock_guard lock(sink.mutex);
-  return sink.logger != nullptr && level >= sink.options.level;
+  return level >= TheSink().level.load(std::memory_order_relaxed);
 }
 
 void Write(Level level, std::string_view event, const std::vector<Field>& fields) {

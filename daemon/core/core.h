@@ -1,0 +1,107 @@
+// The part that decides. Events in, actions and settlements out; touches nothing: no clock, no
+// process, no queue, no log. The supervisor calls it on the loop thread and empties the outbox
+// after every call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/action.h"
+#include "daemon/core/dispatcher.h"
+#include "daemon/core/policy.h"
+#include "daemon/core/pool.h"
+#include "daemon/core/workers.h"
+
+namespace workmand {
+
+/// The state of the daemon as `workman status` shows it.
+enum class DaemonPhase : std::uint8_t {
+  kStarting,
+  kRunning,
+  kDegraded,
+  kPaused,
+  kReloading,
+  kStopping
+};
+std::string_view ToString(DaemonPhase phase);
+
+struct CoreOptions {
+  std::shared_ptr<const Limits> limits;
+  QueueTraits queue;
+  std::uint64_t seed = 1;
+  Dispatcher::MakeError make_error;
+};
+
+class Core {
+ public:
+  enum class ReadyIs : std::uint8_t { kFirst, kSecond, kTooLate };
+  enum class OutcomeIs : std::uint8_t { kSettled, kUnknown, kBeforeReady };
+
+  explicit Core(CoreOptions options);
+
+  /// Starts the first workers.
+  void Begin(TimePoint now);
+
+  // Workers.
+  ReadyIs OnReady(SlotId slot, std::shared_ptr<const Announcement> announced, TimePoint now);
+  OutcomeIs OnOutcome(SlotId slot, std::string_view delivery, OutcomeReport& report, TimePoint now);
+  /// `delivery` may be empty (all of them). False when it names none in flight.
+  bool OnHeartbeat(SlotId slot, std::string_view delivery, Duration extend, TimePoint now);
+  void OnRetire(SlotId slot, TimePoint now);
+  /// `scored`: adds to the count that max_violations limits.
+  void OnViolation(SlotId slot, bool severe, bool scored, TimePoint now);
+  /// The worker cannot be fed, or has cut itself off: the abort rung.
+  void OnForce(SlotId slot, Cause cause, TimePoint now);
+  /// The line of this delivery did not fully reach the worker.
+  void OnUndelivered(SlotId slot, std::string_view delivery);
+  void OnGone(SlotId slot, const Exit& exit, TimePoint now);
+
+  // The queue.
+  void OnJobs(std::vector<Job>& jobs, TimePoint now);
+  void OnSessionLost();
+
+  // The operator.
+  Generation Reload(std::shared_ptr<const Limits> limits, TimePoint now);
+  void Stop(int step, TimePoint now);
+  void Scale(int workers, TimePoint now);
+  void Pause(bool paused);
+
+  // Time and turns.
+  /// Everything that is due.
+  void OnTime(TimePoint now);
+  /// At the end of each loop turn: hands out jobs, starts and retires workers.
+  void EndTurn(TimePoint now);
+  [[nodiscard]] TimePoint NextDeadline() const;
+  /// Jobs wanted from the queue beyond those taken.
+  [[nodiscard]] std::int64_t Credit() const;
+  /// A free worker waits for a job that is not here.
+  [[nodiscard]] bool Starving() const { return dispatcher_.Starving(); }
+
+  [[nodiscard]] Outbox& outbox() { return outbox_; }
+  [[nodiscard]] Slot& slot(SlotId id) { return workers_.at(id); }
+  [[nodiscard]] const Workers& workers() const { return workers_; }
+  [[nodiscard]] const Pool& pool() const { return pool_; }
+  [[nodiscard]] const Dispatcher& dispatcher() const { return dispatcher_; }
+  [[nodiscard]] DaemonPhase phase() const;
+  [[nodiscard]] bool paused() const { return paused_; }
+
+ private:
+  void OnSlotChange(Slot& slot);
+  void Rebalance(TimePoint now);
+
+  Outbox outbox_;
+  Random random_;
+  Workers workers_;
+  Dispatcher dispatcher_;
+  Pool pool_;
+  bool paused_ = false;
+  bool unbalanced_ = true;   ///< Balance must run before the turn ends
+  bool resubscribe_ = true;  ///< what the workers serve may have changed
+  TimePoint pool_deadline_ = kNever;
+};
+
+}  // namespace workmand

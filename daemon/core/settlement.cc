@@ -1,0 +1,149 @@
+// What an outcome means for the queue: the second half of the dispatcher.
+#include <utility>
+
+#include "daemon/core/dispatcher.h"
+
+namespace workmand {
+namespace {
+
+/// Retries in hand beyond this go back to the queue.
+constexpr std::size_t kMostRetriesInHand = 1000;
+
+Update Begin(const HeldJob& job, Update::Kind kind, std::string bytes) {
+  Update update;
+  update.token = job.get().token;
+  update.kind = kind;
+  update.bytes = std::move(bytes);
+  return update;
+}
+
+}  // namespace
+
+void Dispatcher::Settle(Slot& slot, Delivery& delivery, OutcomeReport& report, TimePoint now) {
+  MeasureRun(delivery, now);
+  Delivery taken = workers_.TakeOutcome(slot, delivery, now);
+  --in_flight_;
+  if (report.kind == Outcome::kDone) {
+    ++counts_.done;
+    Update update = Begin(taken.job, Update::Kind::kDone, std::string(report.bytes));
+    update.enqueue = std::move(report.enqueue);
+    Push(std::move(taken.job), std::move(update));
+    return;
+  }
+  const JobPolicy policy = Resolve(taken.job.get(), *limits_, slot.announced.get());
+  if (taken.timed_out) {
+    report.bytes = {};
+    report.message = "ran longer than its time limit";
+    report.retry.reset();
+    report.delay.reset();
+    Fail(&slot, std::move(taken.job), policy, Outcome::kTimeout, report, now);
+  } else if (report.kind == Outcome::kAbort) {
+    AbortJob(&slot, std::move(taken.job), policy, report, now);
+  } else {
+    Fail(&slot, std::move(taken.job), policy, report.kind, report, now);
+  }
+}
+
+void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, std::string_view how,
+                            bool asked_signal, TimePoint now) {
+  const bool by_us = asked_signal ||
+                     (slot.rung_at != kNever && !slot.severe && slot.cause != Cause::kStdoutClosed);
+  for (Delivery& delivery : rest) {
+    --in_flight_;
+    const JobPolicy policy = Resolve(delivery.job.get(), *limits_, slot.announced.get());
+    OutcomeReport report;
+    std::string message = "the worker ended while it ran the job: ";
+    message += how;
+    if (delivery.undelivered || delivery.started_at == kNever) {
+      Report(&slot, delivery.job.get(), Outcome::kAbort, action::JobEnded::Next::kBack, {},
+             "never started");
+      GiveBack(std::move(delivery.job));
+    } else if (delivery.timed_out) {
+      report.message = "ran longer than its time limit";
+      Fail(&slot, std::move(delivery.job), policy, Outcome::kTimeout, report, now);
+    } else if (by_us) {
+      report.message = ToString(asked_signal ? Cause::kAsked : slot.cause);
+      AbortJob(&slot, std::move(delivery.job), policy, report, now);
+    } else {
+      report.message = message;
+      Fail(&slot, std::move(delivery.job), policy, Outcome::kLost, report, now);
+    }
+  }
+}
+
+void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Outcome outcome,
+                      OutcomeReport& report, TimePoint now) {
+  using Next = action::JobEnded::Next;
+  counts_.fail += outcome == Outcome::kFail ? 1 : 0;
+  counts_.lost += outcome == Outcome::kLost ? 1 : 0;
+  counts_.timeout += outcome == Outcome::kTimeout ? 1 : 0;
+  const bool dead = !report.retry.value_or(true) ||
+                    IsExhausted(job.get(), policy.max_attempts, limits_->max_aborts);
+  const Duration delay =
+      dead ? Duration{0}
+           : report.delay.value_or(RetryDelay(policy.retry, job.get().attempt, random_.Fraction()));
+  Report(slot, job.get(), outcome, dead ? Next::kDead : Next::kRetry, delay, report.message);
+  if (dead) ++counts_.dead;
+  if (!dead && !traits_.retry_delay) {
+    if (later_.size() >= kMostRetriesInHand) {
+      GiveBack(std::move(job));
+      return;
+    }
+    ++job.get().attempt;
+    ++job.get().deliveries;
+    later_.emplace(After(now, delay), std::move(job));
+    return;
+  }
+  const std::string_view code = outcome == Outcome::kTimeout ? "timeout" : "lost";
+  Update update =
+      Begin(job, Update::Kind::kFail,
+            report.bytes.empty() ? make_error_(code, report.message) : std::string(report.bytes));
+  update.retry = !dead;
+  update.delay = delay;
+  update.enqueue = std::move(report.enqueue);
+  Push(std::move(job), std::move(update));
+}
+
+void Dispatcher::AbortJob(const Slot* slot, HeldJob job, const JobPolicy& policy,
+                          OutcomeReport& report, TimePoint now) {
+  using Next = action::JobEnded::Next;
+  using OnAbort = TaskAnnouncement::OnAbort;
+  const OnAbort wanted =
+      report.requeue ? (*report.requeue ? OnAbort::kRequeue : OnAbort::kDrop) : policy.on_abort;
+  if (wanted == OnAbort::kFail || AbortCounts(job.get(), limits_->max_aborts)) {
+    report.bytes = {};
+    Fail(slot, std::move(job), policy, Outcome::kFail, report, now);
+    return;
+  }
+  ++counts_.abort;
+  const bool drop = wanted == OnAbort::kDrop;
+  const Duration delay = report.delay.value_or(Duration{0});
+  Report(slot, job.get(), Outcome::kAbort, drop ? Next::kGone : Next::kBack, delay, report.message);
+  Update update = Begin(job, drop ? Update::Kind::kDone : Update::Kind::kAbort, drop ? "null" : "");
+  update.delay = delay;
+  update.enqueue = std::move(report.enqueue);
+  Push(std::move(job), std::move(update));
+}
+
+void Dispatcher::GiveBack(HeldJob job) {
+  ++counts_.returned;
+  Update update = Begin(job, Update::Kind::kAbort, "");
+  update.never_ran = true;
+  Push(std::move(job), std::move(update));
+}
+
+void Dispatcher::Push(HeldJob job, Update update) {
+  ++counts_.settled;
+  outbox_.urgent = outbox_.urgent || job.get().wants_result;
+  job.Release();
+  outbox_.updates.push_back(std::move(update));
+}
+
+void Dispatcher::Report(const Slot* slot, const Job& job, Outcome outcome,
+                        action::JobEnded::Next next, Duration delay, std::string_view why) {
+  outbox_.actions.emplace_back(action::JobEnded{slot == nullptr ? SlotId{} : slot->id, job.id,
+                                                job.task, job.attempt, outcome, next, delay,
+                                                std::string(why)});
+}
+
+}  // namespace workmand
