@@ -36,19 +36,23 @@ struct Blank {};
 
 using Decoded = std::variant<FromWorker, Foreign, Garbage, Malformed, Blank>;
 
-/// Decodes one line (without LF). Views in the result point into `line`.
+/// Decodes one line (without LF). Views in the result point into `line`. Allocates nothing for an
+/// outcome without texts of its own (`done`, and `abort` without a reason).
 Decoded Decode(std::string_view line);
 
-/// Finds the outcome of a live delivery inside a line that is no message: from the last `{"type"`
-/// to the end of the line (another text glued before it). Nothing when there is none.
+/// What FindOutcome found.
 struct Salvage {
   bool damaged = false;      ///< the line names a live id and an outcome type: an outcome was lost
   std::string_view id;       ///< the live id, when damaged or salvaged
   std::string_view message;  ///< the part of the line that is a whole message; empty = none
 };
+/// Finds the outcome of a live delivery inside a line that is no message: from a `{"type"` to the
+/// end of the line, another text being glued before it. The delivery id is random, so no print of
+/// somebody else's data can be taken for an outcome.
 Salvage FindOutcome(std::string_view line, std::span<const std::string_view> live_ids);
 
-/// Reads the `enqueue` array of an outcome. On a bad one: false, and `why` is a sentence.
+/// Reads the `enqueue` array of an outcome, appending to `out`. On a bad one: false, and `why` is a
+/// sentence that names the element and the member.
 bool ReadJobSpecs(std::string_view raw_array, std::vector<JobSpec>& out, std::string& why);
 
 /// The string member `message` of a raw error object, or "" when it has none.

@@ -11,7 +11,10 @@
 
 namespace workman::protocol {
 
+/// How deep a whole line may nest, the message's own object included.
 inline constexpr int kMaxDepth = 512;
+/// How deep a payload may nest, so that the message around it stays within kMaxDepth.
+inline constexpr int kMaxPayloadDepth = kMaxDepth - 1;
 
 enum class JsonError : std::uint8_t {
   kNone,
@@ -23,6 +26,7 @@ enum class JsonError : std::uint8_t {
   kTrailingBytes,
   kBadUtf8,
 };
+/// A sentence without a full stop, for the log.
 std::string_view ToString(JsonError error);
 
 /// One member: `key` without quotes, still escaped; `value` the raw JSON text without outer space.
@@ -38,6 +42,8 @@ class Object {
 
   /// Parses `text`, which must be exactly one JSON object with optional space around it and valid
   /// UTF-8. Top-level keys must differ (compared unescaped); nested ones are nobody's business.
+  /// With kDuplicateKey and kTooManyMembers the text is valid JSON all the same, and `out` holds
+  /// its first members; with any other error `out` must not be used.
   static JsonError Parse(std::string_view text, Object& out);
 
   /// The raw value of `key`, or empty when it is absent.
@@ -47,13 +53,16 @@ class Object {
   [[nodiscard]] std::size_t size() const { return count_; }
 
  private:
+  JsonError Add(const Member& member);
+
   std::array<Member, kMaxMembers> members_;
   std::size_t count_ = 0;
+  bool escaped_keys_ = false;  ///< some key has a backslash, so keys are compared unescaped
 };
 
 /// True when `text` is exactly one JSON value (any type) with optional space around it, valid
-/// UTF-8, nesting at most kMaxDepth.
-bool IsJson(std::string_view text);
+/// UTF-8, nesting at most `max_depth` (1 to kMaxDepth; kMaxPayloadDepth for a job's args).
+bool IsJson(std::string_view text, int max_depth = kMaxDepth);
 bool IsUtf8(std::string_view text);
 
 /// Calls `on_element(raw)` for each element of a JSON array that was validated before as part of a

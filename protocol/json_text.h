@@ -21,12 +21,15 @@ std::optional<bool> ReadBool(std::string_view raw);
 
 /// RFC 4648 section 4: standard alphabet, padding, no line breaks.
 void AppendBase64(std::string& out, std::string_view bytes);
-/// Nothing when `text` is not exactly that.
+/// `text` is the inside of a valid JSON string: some encoders write `/` as `\/` and `=` as
+/// `\u003d`, so escapes are resolved first. Nothing when it is not base64 as above.
 std::optional<std::string> DecodeBase64(std::string_view text);
+/// Whether DecodeBase64 would succeed; allocates only when `text` has escapes.
+bool IsBase64(std::string_view text);
 
 /// Removes the line feeds, carriage returns and tabs between the tokens of valid JSON, so that it
 /// fits on a line (inside strings they cannot occur raw). Returns `json` itself when there is
-/// nothing to remove, else `scratch`, which then holds the result.
+/// nothing to remove, else `scratch`, which then holds the result; `json` must not lie in it.
 std::string_view OnOneLine(std::string_view json, std::string& scratch);
 
 }  // namespace workman::protocol

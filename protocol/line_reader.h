@@ -59,7 +59,6 @@ class LineReader {
 
   std::size_t max_line_;
   std::string partial_;
-  std::size_t dropped_ = 0;  ///< bytes of the present line beyond the limit
   bool overflow_ = false;
   bool first_line_ = true;
   std::string finished_;

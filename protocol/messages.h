@@ -2,6 +2,7 @@
 // is docs/protocol.md; golden lines are in protocol/testdata/. Views point into the decoded line.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,9 +14,11 @@ namespace workman::protocol {
 
 inline constexpr int kVersion = 1;
 inline constexpr std::size_t kDefaultMaxLine = std::size_t{16} << 20U;
+inline constexpr std::int64_t kMaxConcurrency = 1024;
+inline constexpr std::int64_t kMaxPrefetch = 1024;
 
 /// Bytes that travel either as raw JSON or as base64. `json` is a slice of JSON text; `base64` the
-/// characters between the quotes. Both empty: absent.
+/// characters between the quotes, for DecodeBase64 alone. Both empty: absent.
 struct Payload {
   std::string_view json;
   std::string_view base64;
@@ -28,20 +31,20 @@ struct Payload {
 struct Backoff {
   bool exponential = true;
   std::int64_t base_ms = 0;
-  std::int64_t max_ms = 0;
-  double jitter = 0;
+  std::int64_t max_ms = 0;  ///< 0 = not stated
+  double jitter = 0;        ///< 0 to 1: the part that is subtracted at random
 };
 
 /// What a worker announces of one task. Absent members are nullopt.
 struct AnnouncedTask {
   std::string name;
   std::optional<std::int64_t> timeout_ms;
-  std::optional<std::int64_t> max_attempts;
+  std::optional<std::int64_t> max_attempts;  ///< fits an int
   std::optional<Backoff> backoff;
   std::optional<std::string> payload;   ///< "json" | "text" | "base64"
   std::optional<std::string> on_abort;  ///< "requeue" | "fail" | "drop"
   std::optional<std::int64_t> stall_ms;
-  std::optional<std::int64_t> limit;
+  std::optional<std::int64_t> limit;  ///< fits an int; 0 = none
 };
 
 struct Ready {
@@ -54,8 +57,9 @@ struct Ready {
   std::int64_t pid = 0;  ///< 0 = not stated
   bool handles_term = false;
   bool handles_abort = false;
-  std::int64_t concurrency = 1;
-  std::int64_t prefetch = 0;
+  std::int64_t concurrency = 1;  ///< 1 to kMaxConcurrency
+  std::int64_t prefetch = 0;     ///< 0 to kMaxPrefetch
+  bool clamped = false;          ///< concurrency or prefetch was announced out of range (V20)
   std::vector<std::string> features;
   std::int64_t max_line = 0;  ///< 0 = not stated
   bool zygote = false;
@@ -64,13 +68,13 @@ struct Ready {
 /// A job that a worker wants enqueued.
 struct JobSpec {
   std::string task;
-  std::string args;  ///< raw JSON, or decoded bytes when args_binary
+  std::string args;  ///< raw JSON ("null" when absent), or decoded bytes when args_binary
   bool args_binary = false;
   std::string queue;
   std::int64_t delay_ms = 0;
   std::string priority;  ///< "" | "high" | "normal" | "low"
   std::string unique;
-  std::int64_t max_attempts = 0;
+  std::int64_t max_attempts = 0;  ///< fits an int; 0 = not stated
 };
 
 struct Done {
@@ -98,7 +102,7 @@ struct Abort {
 struct Progress {
   std::string_view id;
   double done = 0;
-  double total = 0;
+  double total = 0;  ///< 0 = unknown
   std::string message;
 };
 
@@ -109,7 +113,7 @@ struct Data {
 };
 
 struct Log {
-  std::string level;
+  std::string level;  ///< "trace" | "debug" | "info" | "warn" | "error" | "fatal"
   std::string message;
   std::string_view fields;  ///< raw object, or empty
   std::string_view id;      ///< may be empty

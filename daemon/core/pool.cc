@@ -51,7 +51,7 @@ Pool::Census Pool::Count() const {
       census.current_ready += slot->ever_ready ? 1 : 0;
       census.current_booting += slot->state == State::kBooting ? 1 : 0;
     } else if (slot->retiring) {
-      ++census.old_draining;
+      ++(slot->in_flight.empty() ? census.old_leaving : census.old_draining);
     } else {
       ++census.old;
     }

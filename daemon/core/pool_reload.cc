@@ -62,10 +62,10 @@ void Pool::RollOn(Census& census, TimePoint now) {
     if (idle == nullptr) break;
     workers_.Stop(*idle, StopReason::kRestart, limits_->graceful_restart, now);
     --census.old;
-    ++census.old_draining;
+    ++census.old_leaving;
   }
   StartMissing(census, now);
-  if (census.old > 0 || census.current_ready < target_) return;
+  if (census.old > 0 || census.old_leaving > 0 || census.current_ready < target_) return;
   rolling_ = false;
   Emit(Kind::kReloadDone, committed_, census.old_draining, "");
 }

@@ -1,6 +1,6 @@
 // A child process with real pipes on stdin, stdout and stderr, in a session of its own. Announces
 // exactly one Gone, after the exit status is known and stdout is at EOF or a short grace is over (a
-// grandchild may hold the pipe). io knows bytes and pids, not workers.
+// grandchild may hold the pipe). Driven by the loop; it knows bytes and pids, not workers.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +25,13 @@ struct ChildSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the PATH of `env`
   std::vector<std::string> env;   ///< "KEY=value", the whole environment
   std::string working_directory;
-  std::optional<int> nice;
-  std::map<std::string, std::uint64_t> rlimits;  ///< "nofile" -> soft and hard
-  std::string user;                              ///< empty = unchanged
+  std::optional<int> nice;  ///< absolute, as in `ps -o ni`
+  std::optional<unsigned> umask;
+  std::map<std::string, std::uint64_t> rlimits;  ///< "nofile" -> soft and hard; max = unlimited
+  /// Soft RLIMIT_NOFILE where `rlimits` has no "nofile": what RaiseFileLimit returned, so that a
+  /// child starts with the limit that the daemon was started with.
+  std::optional<std::uint64_t> soft_file_limit;
+  std::string user;  ///< name or number; empty = unchanged
   std::string group;
   enum class Stderr { kPipe, kInherit, kNull };
   Stderr stderr_mode = Stderr::kPipe;
@@ -37,18 +41,20 @@ struct ChildSpec {
 struct ExitStatus {
   int code = 0;
   int signal = 0;  ///< 0 = it exited by itself with `code`
-  /// The launcher could not exec the command: strerror text; else empty.
+  /// The launcher could not start the command, and why ("No such file or directory", "chdir /x:
+  /// Permission denied"); else empty. It tells such an end from a worker's own exit 127.
   std::string exec_error;
   /// "exit 1", "signal 6 (SIGABRT)", "cannot execute: No such file or directory".
   [[nodiscard]] std::string ToString() const;
 };
 
-/// All calls come from the loop; the receiver may destroy the Child inside `on_gone` only.
+/// All calls come from the loop, never from within a call to the Child; the receiver may destroy
+/// the Child in any of them. None comes after `on_gone`.
 struct ChildEvents {
   std::function<void(std::string_view)> on_stdout;  ///< bytes; valid during the call
   std::function<void()> on_stdout_eof;              ///< at most once, also before the exit
   std::function<void(std::string_view)> on_stderr;
-  std::function<void(int)> on_write_error;  ///< errno; the child no longer reads
+  std::function<void(int)> on_write_error;  ///< errno, at most once; the child no longer reads
   std::function<void(const ExitStatus&)> on_gone;
 };
 
@@ -57,9 +63,12 @@ class Child {
   /// How long after the exit stdout is still awaited.
   static constexpr Duration kPipeGrace{250};
 
-  /// Starts the process. On error nothing was started and no event will come.
+  /// Starts the process; loop thread only (a worker's parent-death signal is tied to the thread
+  /// that started it). On error nothing was started and no event will come. A command that cannot
+  /// be executed is no error here: it is an ExitStatus with `exec_error`.
   [[nodiscard]] static Result<std::unique_ptr<Child>> Spawn(Loop& loop, const ChildSpec& spec,
                                                             ChildEvents events);
+  /// A process that still runs gets SIGKILL, with its group; the loop reaps it.
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -70,24 +79,26 @@ class Child {
   /// The output buffer itself, to encode into without a copy.
   [[nodiscard]] std::string& buffer();
   void Flush();
-  /// Bytes ever put in, and of those how many the pipe has taken.
+  /// Bytes ever put in, and of those how many the pipe has taken. What was dropped counts as put
+  /// in.
   [[nodiscard]] std::uint64_t bytes_queued() const;
   [[nodiscard]] std::uint64_t bytes_written() const;
   /// Closes stdin after what is buffered has been written.
   void CloseStdin();
   /// Closes stdin now; what is still buffered is dropped.
   void AbandonStdin();
-  /// Stops and resumes reading stdout (back-pressure).
+  /// Stops and resumes reading stdout (back-pressure). The end of stdout is not lost, only late.
+  /// What an ended child left in the pipe is read in any case, before Gone.
   void PauseReading(bool pause);
   /// Signals the process only; nothing once it has been reaped, so a recycled pid is never hit.
   void Signal(int signo);
-  /// Signals its process group; allowed until Gone, since the group outlives its leader.
+  /// Signals its process group; allowed until on_gone returns, since a group outlives its leader.
   void SignalGroup(int signo);
 
  private:
   struct Impl;
-  explicit Child(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Child(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;  ///< shared with the event being delivered
 };
 
 }  // namespace workmand::io

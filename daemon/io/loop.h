@@ -2,13 +2,17 @@
 // Everything here belongs to the one loop thread, except Async::Send.
 #pragma once
 
-#include <chrono>
 #include <functional>
+#include <initializer_list>
+#include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <uv.h>
 
 #include "daemon/base/time.h"
+#include "daemon/io/freeze.h"
 
 namespace workmand::io {
 
@@ -44,14 +48,19 @@ class UvHandle {
     }
     uv_close(base, [](uv_handle_t* h) { delete reinterpret_cast<T*>(h); });
   }
+  /// Gives the handle up unclosed, with `data` null: its own callback closes and deletes it.
+  T* Release() noexcept {
+    if (handle_ != nullptr) handle_->data = nullptr;
+    return std::exchange(handle_, nullptr);
+  }
 
  private:
   T* handle_;
 };
 
 /// The loop. Ignores SIGPIPE for the process (a write to a worker that closed stdin must be an
-/// error, not a death). On destruction pending closes are run; a handle that is still open aborts:
-/// every test is a leak test.
+/// error, not a death). On destruction pending closes are run, and killed children whose owner is
+/// gone are reaped; any other handle that is still open aborts: every test is a leak test.
 class Loop {
  public:
   Loop();
@@ -61,54 +70,81 @@ class Loop {
 
   /// Runs until Stop, or until no handle is active.
   void Run();
+  /// Run returns at the end of this turn. Without effect while the loop does not run.
   void Stop();
   [[nodiscard]] uv_loop_t* get() { return &loop_; }
-  /// The present, less all time in which this process did not run although a timer was due (it was
-  /// stopped, or the machine suspended): deadlines do not expire in a freeze. Cached per loop turn.
+  /// The present, less all time in which the loop was due to turn and did not (the process was
+  /// stopped, or the machine suspended): deadlines do not expire in a freeze. Whole milliseconds,
+  /// cached per loop turn, never going back.
   [[nodiscard]] TimePoint Now() const;
 
-  /// Called once at the end of each loop turn in which anything happened.
+  /// Called once per loop turn in which the loop slept or polled, after the callbacks of that turn
+  /// (timers included) and before the loop may sleep again. Also before the first sleep, and once
+  /// more when Run ends.
   void OnTurnEnd(std::function<void()> callback);
 
+  /// Scratch memory for one read (64 KiB), shared by all handles: valid until the next read.
+  [[nodiscard]] std::span<char> read_buffer() { return {read_buffer_.get(), kReadBufferBytes}; }
+
  private:
+  friend class Timer;
+  static constexpr std::size_t kReadBufferBytes = 64 * 1024;
+
+  [[nodiscard]] TimePoint Real() const;
+  void EndTurn();
+  void ReapOrphans();
+
   uv_loop_t loop_{};
   UvHandle<uv_prepare_t> prepare_;
-  UvHandle<uv_check_t> check_;
   std::function<void()> turn_end_;
-  std::chrono::nanoseconds frozen_{0};
-  TimePoint slept_at_{};
-  int planned_sleep_ms_ = -1;
+  std::unique_ptr<char[]> read_buffer_;
+  bool running_ = false;
+  bool in_timer_ = false;                   ///< a timer's callback is running
+  mutable FreezeClock clock_{TimePoint{}};  ///< mutable: a look at the time notices a freeze
 };
 
-/// One-shot timer for a moment of Loop::Now. kNever stops it.
+/// One-shot timer for a moment of Loop::Now. kNever stops it. Timers set for the same moment fire
+/// in the order in which they were set. The callback may destroy the timer.
 class Timer {
  public:
   Timer(Loop& loop, std::function<void()> callback);
+  ~Timer() = default;
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  /// A moment that is past is due in the next loop turn: never within Set, and never in a row with
+  /// the present callback of a timer, so that timers cannot keep the loop from I/O.
   void Set(TimePoint when);
   void Stop();
 
  private:
+  void Start();
+
   Loop& loop_;
   UvHandle<uv_timer_t> handle_;
   std::function<void()> callback_;
   TimePoint when_ = kNever;
 };
 
-/// Signals as ordinary loop callbacks.
+/// Signals as ordinary loop callbacks. Keeps the loop alive. The callback may destroy the object.
 class Signals {
  public:
   Signals(Loop& loop, std::initializer_list<int> signals, std::function<void(int)> callback);
   ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
 
  private:
   std::vector<UvHandle<uv_signal_t>> handles_;
   std::function<void(int)> callback_;
 };
 
-/// Wakes the loop from another thread; several Sends may become one call.
+/// Wakes the loop from another thread; several Sends may become one call. It keeps the loop alive.
 class Async {
  public:
   Async(Loop& loop, std::function<void()> callback);
+  ~Async() = default;
+  Async(const Async&) = delete;
+  Async& operator=(const Async&) = delete;
   /// Any thread, while the object lives.
   void Send();
 

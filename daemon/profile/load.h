@@ -1,11 +1,12 @@
 // YAML -> Profile, with every error listed as "file:line:col: key: sentence", not only the first.
-// The only room that knows yaml-cpp (load.cc).
+// Reads files (the profile, its env_file) and asks the system who and what exists; never writes.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/profile/profile.h"
@@ -37,14 +38,16 @@ struct LoadOptions {
   std::map<std::string, std::string> environment;
   /// Checks the `queue:` block; empty = not checked.
   QueueChecker check_queue;
-  /// Whether command[0] must be found (the producer's side does not care).
+  /// Whether workers are going to be started: command[0], working_directory, user, group and
+  /// env_file must then be there. Programs that only talk to the queue or the daemon say false;
+  /// an unset ${VAR} in what concerns workers alone is then no error either.
   bool resolve_command = true;
 };
 
 struct LoadedProfile {
   Profile profile;
-  std::vector<ProfileError> errors;  ///< empty = the profile is good
-  /// The file could not be read or is no YAML at all.
+  /// Sorted by place. With errors, `profile` holds what could be read, and defaults.
+  std::vector<ProfileError> errors;
   [[nodiscard]] bool ok() const { return errors.empty(); }
 };
 
@@ -56,7 +59,8 @@ LoadedProfile ParseProfile(std::string_view text, const std::string& path,
 /// The process environment as a map, for LoadOptions.
 std::map<std::string, std::string> ProcessEnvironment();
 
-/// The effective profile as YAML that loads again to the same profile; passwords in URLs masked.
+/// The effective profile as YAML that loads again to the same profile, but for passwords: those in
+/// URLs, and values named like secrets in `env` and `queue`, are "***".
 std::string PrintProfile(const Profile& profile);
 /// "redis://user:***@host" for "redis://user:secret@host".
 std::string MaskPassword(std::string_view url);

@@ -1,7 +1,8 @@
-// Where a daemon's files are, by profile name and environment. Pure but for asking which runtime
-// folder exists.
+// Where a daemon's files are, by profile name and environment. Pure but for the user's id; no
+// folder is made or looked at.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>

@@ -23,7 +23,7 @@ struct Mark {
   int column = 0;
 };
 
-enum class StopSignal { kAuto, kAlways, kNever };
+enum class StopSignal { kAuto, kAlways, kNone };
 enum class StderrMode { kLog, kInherit, kNull };
 enum class PayloadKind { kJson, kText, kBase64, kAuto };
 enum class GarbagePolicy { kTolerate, kStrict };
@@ -69,9 +69,14 @@ struct QueueOptions {
 };
 
 struct AdminOptions {
-  std::string socket;  ///< absolute path, resolved by the loader (see ControlSocketPath)
+  std::string socket;  ///< absolute path, resolved by the loader (see DefaultControlSocket)
+  /// Whether the profile names the socket; then nobody looks for it anywhere else
+  /// (ControlSocketCandidates). Not part of the comparison.
+  bool socket_stated = false;
   bool show_args = false;
-  friend bool operator==(const AdminOptions&, const AdminOptions&) = default;
+  friend bool operator==(const AdminOptions& a, const AdminOptions& b) {
+    return a.socket == b.socket && a.show_args == b.show_args;
+  }
 };
 
 struct LogOptions {
@@ -147,6 +152,8 @@ struct Profile {
   [[nodiscard]] Duration restart_timeout() const {
     return graceful_restart_timeout.value_or(graceful_shutdown_timeout);
   }
+  /// Marks are left out: where a value stands does not change what it says.
+  friend bool operator==(const Profile&, const Profile&) = default;
 };
 
 }  // namespace workmand

@@ -19,5 +19,8 @@ namespace workmand {
 [[nodiscard]] std::string PrintSize(std::uint64_t bytes);
 /// "10%" or 0.1 as a fraction in [0, 1].
 [[nodiscard]] Result<double> ParseFraction(std::string_view text);
+[[nodiscard]] std::string PrintFraction(double fraction);
+/// The shortest text that reads back as the same number.
+[[nodiscard]] std::string PrintNumber(double number);
 
 }  // namespace workmand

@@ -17,7 +17,8 @@
 
 namespace workmand {
 
-/// An answer to a settlement, for the log and the counters.
+/// An answer to a settlement (kDone, kFail, kAbort), for the log and the counters. Also a kExtend
+/// that was answered kLost, the pump's own renewals included: the job may run elsewhere now.
 struct AppliedUpdate {
   Token token;
   Update::Kind kind = Update::Kind::kDone;
@@ -37,9 +38,11 @@ struct PumpState {
 struct PumpBatch {
   std::vector<Job> jobs;
   std::vector<AppliedUpdate> applied;
-  /// The session was lost (and, without kHoldSurvives, every token of it).
+  /// The session was lost (and, without kHoldSurvives, every token drained before this batch;
+  /// `jobs` of this batch are of the session after it).
   bool session_lost = false;
-  std::optional<PumpState> state;  ///< when it changed
+  std::string lost_because;        ///< why, also when the link is up again by now
+  std::optional<PumpState> state;  ///< when it changed; only the newest
   void Clear();
 };
 
@@ -95,6 +98,7 @@ class Producer {
     std::uint64_t request = 0;
     std::optional<PutResult> put;
     std::optional<Reply> reply;
+    std::optional<ProgressNote> progress;  ///< where the driver has kProgress or kPartialData
   };
 
   Producer(std::unique_ptr<Queue> driver, PumpOptions options, std::function<void()> wake_loop);
@@ -103,7 +107,9 @@ class Producer {
   Producer& operator=(const Producer&) = delete;
 
   /// Asynchronous: a Done with `put` follows for `request`, and, for a foreground job, later one
-  /// with `reply`.
+  /// with `reply`, after any with `progress`. While the queue is down it is refused at once. When
+  /// the session is lost under a waiting foreground job, and the driver has no kHoldSurvives, its
+  /// reply is kFailed and says so.
   void Put(std::uint64_t request, Enqueue job);
   /// The caller of `request` has gone: its reply is no longer wanted.
   void Forget(std::uint64_t request);

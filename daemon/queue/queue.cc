@@ -63,6 +63,8 @@ void Queue::Collect(std::vector<Reply>& /*out*/, Duration timeout, const Waker& 
   (void)waker.Wait(-1, 0, timeout);
 }
 
+void Queue::TakeProgress(std::vector<ProgressNote>& /*out*/) {}
+
 Duration Queue::Tick() {
   return Duration{60'000};
 }
@@ -73,6 +75,18 @@ std::optional<std::uint64_t> Queue::Size(std::string_view /*task*/) {
 
 std::optional<std::int64_t> Queue::OldestMs() {
   return std::nullopt;
+}
+
+std::vector<DeadLetter> Queue::DeadLetters(std::size_t /*limit*/) {
+  return {};
+}
+
+bool Queue::RetryDead(std::string_view /*id*/) {
+  return false;
+}
+
+bool Queue::DropDead(std::string_view /*id*/) {
+  return false;
 }
 
 }  // namespace workmand

@@ -98,6 +98,26 @@ struct Subscription {
   friend bool operator==(const Subscription&, const Subscription&) = default;
 };
 
+/// A sign of life of a foreground job, before its result (kProgress, kPartialData).
+struct ProgressNote {
+  std::string id;                               ///< as returned by Queue::Put
+  Update::Kind kind = Update::Kind::kProgress;  ///< kProgress or kData
+  std::string bytes;
+  double numerator = 0;
+  double denominator = 0;
+};
+
+/// A job that failed for good (kDeadLetter).
+struct DeadLetter {
+  std::string id;
+  std::string task;
+  std::string payload;
+  std::string error;  ///< JSON object, from the last kFail
+  int attempts = 0;   ///< ends that the job caused
+  int deliveries = 0;
+  std::int64_t failed_at_ms = 0;  ///< Unix epoch; 0 = unknown
+};
+
 class Queue {
  public:
   virtual ~Queue() = default;
@@ -123,6 +143,9 @@ class Queue {
   /// Waits up to `timeout`, or until woken, for results of foreground jobs that this instance put
   /// (all of them at once), and appends them.
   virtual void Collect(std::vector<Reply>& out, Duration timeout, const Waker& waker);
+  /// Appends what foreground jobs have told of their progress, in order; never waits. Collect ends
+  /// early when a note is there. Notes of a job come before its reply: call it after each Collect.
+  virtual void TakeProgress(std::vector<ProgressNote>& out);
 
   /// Appends 0..n jobs. Returns at once when at least one is there (never waits to fill n) or when
   /// n == 0; else waits up to `timeout` and returns within 50 ms of a Wake, perhaps empty. A job
@@ -141,6 +164,13 @@ class Queue {
   virtual std::optional<std::uint64_t> Size(std::string_view task);
   /// Age of the oldest waiting job in ms, where the queue knows.
   virtual std::optional<std::int64_t> OldestMs();
+
+  /// Up to `limit` jobs that failed for good, the newest first; where kDeadLetter.
+  virtual std::vector<DeadLetter> DeadLetters(std::size_t limit);
+  /// Puts a dead job back on the queue as if new (same id, no attempts); false = no such id.
+  virtual bool RetryDead(std::string_view id);
+  /// Deletes a dead job; false = no such id.
+  virtual bool DropDead(std::string_view id);
 };
 
 }  // namespace workmand

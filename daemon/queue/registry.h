@@ -14,6 +14,8 @@
 
 namespace workmand {
 
+class MemoryStore;
+
 enum class Role { kConsumer, kProducer };
 
 /// What a driver is opened with: its keys and the settings it shares with the daemon. Names of
@@ -27,6 +29,10 @@ struct DriverConfig {
   Duration result_ttl{3'600'000};
   Duration dead_letter_retention{std::chrono::hours(24 * 30)};
   Duration dequeue_interval{1'000};
+  /// What the instances of one daemon share when the driver is `memory`; made by MakeDriverConfig.
+  /// So both instances must be opened from one config, or from copies of it. Null: each instance
+  /// has a store of its own.
+  std::shared_ptr<MemoryStore> memory_store;
 };
 
 struct DriverInfo {

@@ -1,0 +1,15 @@
+// The first step of every command: the profile that -p names.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "daemon/profile/profile.h"
+
+namespace workmand::cli {
+
+/// Loads it without looking for the worker's command, which a producer need not have. When it is
+/// bad, every error is complained about and there is nothing (exit with kBadProfile).
+std::optional<Profile> OpenProfile(const std::string& path);
+
+}  // namespace workmand::cli

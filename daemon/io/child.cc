@@ -1,0 +1,259 @@
+#include "daemon/io/child.h"
+
+#include <csignal>
+#include <utility>
+
+#include "daemon/base/check.h"
+#include "daemon/io/child_start.h"
+#include "daemon/io/pipes.h"
+
+namespace workmand::io {
+namespace {
+
+/// What is left in the pipe of an ended child is at most a pipe's capacity; a grandchild that keeps
+/// writing must not keep us reading.
+constexpr int kMaxFinalReads = 32;
+
+}  // namespace
+
+/// Every callback of libuv holds a reference for its duration, so that the owner may destroy the
+/// Child in any event.
+struct Child::Impl : std::enable_shared_from_this<Child::Impl> {
+  Impl(Loop& the_loop, ChildEvents the_events)
+      : loop(the_loop), events(std::move(the_events)), settle(loop, [this] { OnSettleTimer(); }) {}
+
+  Result<void> Open(StartedChild started);
+  void Abandon();
+  void OnReadable(WatchedFd& pipe);
+  bool Read(WatchedFd& pipe);
+  void Drain(WatchedFd& pipe);
+  void OnEnd(WatchedFd& pipe);
+  void OnWritable();
+  void OnExit(int code, int signo);
+  void OnSettleTimer();
+  void Finish();
+  void WatchStdout();
+
+  static void StdoutReady(uv_poll_t* handle, int status, int events) noexcept;
+  static void StderrReady(uv_poll_t* handle, int status, int events) noexcept;
+  static void StdinReady(uv_poll_t* handle, int status, int events) noexcept;
+  static void Exited(uv_process_t* process, std::int64_t code, int signo) noexcept;
+
+  Loop& loop;
+  ChildEvents events;
+  Timer settle;  ///< due at once after the exit, then when the grace for stdout is over
+  UvHandle<uv_process_t> process;
+  pid_t pid = 0;
+  PipeWriter in;
+  WatchedFd out;
+  WatchedFd err;
+  UniqueFd launch_report;  ///< holds the launcher's complaint, if any; read at the exit
+  ExitStatus status;
+  bool exited = false;
+  bool in_grace = false;
+  bool paused = false;
+  bool gone = false;       ///< on_gone is being delivered, or was
+  bool finished = false;   ///< on_gone has returned
+  bool abandoned = false;  ///< the Child was destroyed; nobody is to be called
+};
+
+Result<void> Child::Impl::Open(StartedChild started) {
+  if (auto opened = in.Open(loop, std::move(started.in), this, &StdinReady); !opened) return opened;
+  if (auto opened = out.Open(loop, std::move(started.out), this); !opened) return opened;
+  if (started.err) {
+    if (auto opened = err.Open(loop, std::move(started.err), this); !opened) return opened;
+    err.Watch(UV_READABLE, &StderrReady);
+  }
+  launch_report = std::move(started.launch_report);
+  WatchStdout();
+  return {};
+}
+
+void Child::Impl::Abandon() {
+  abandoned = true;
+  settle.Stop();
+  in.Close();
+  out.Close();
+  err.Close();
+  launch_report.Reset();
+  if (pid != 0 && !exited) {
+    ::kill(-pid, SIGKILL);
+    process.Release();  // `Exited` deletes it once it is reaped
+  }
+}
+
+void Child::Impl::WatchStdout() {
+  out.Watch(UV_READABLE, &StdoutReady);
+}
+
+void Child::Impl::StdoutReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
+  if (handle->data == nullptr) return;
+  const auto self = static_cast<Impl*>(handle->data)->shared_from_this();
+  self->OnReadable(self->out);
+}
+
+void Child::Impl::StderrReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
+  if (handle->data == nullptr) return;
+  const auto self = static_cast<Impl*>(handle->data)->shared_from_this();
+  self->OnReadable(self->err);
+}
+
+void Child::Impl::StdinReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
+  if (handle->data == nullptr) return;
+  const auto self = static_cast<Impl*>(handle->data)->shared_from_this();
+  self->OnWritable();
+}
+
+/// Only records. libuv reaps all ended children before it reports the first, so code of the owner
+/// that ran here could signal a pid that is no longer its child's.
+void Child::Impl::Exited(uv_process_t* process, std::int64_t code, int signo) noexcept {
+  if (process->data == nullptr) {
+    uv_close(reinterpret_cast<uv_handle_t*>(process),
+             [](uv_handle_t* handle) { delete reinterpret_cast<uv_process_t*>(handle); });
+    return;
+  }
+  static_cast<Impl*>(process->data)->OnExit(static_cast<int>(code), signo);
+}
+
+/// One read per turn and pipe: a child that floods us cannot starve the others.
+void Child::Impl::OnReadable(WatchedFd& pipe) {
+  if (Read(pipe) || abandoned || pipe.is_open()) return;
+  if (exited && !gone && !out.is_open()) Finish();
+}
+
+/// Delivers one read. False when there was nothing, or the end.
+bool Child::Impl::Read(WatchedFd& pipe) {
+  const ReadOutcome outcome = ReadOnce(loop, pipe.fd());
+  switch (outcome.kind) {
+    case ReadOutcome::Kind::kNothing: return false;
+    case ReadOutcome::Kind::kEnd: OnEnd(pipe); return false;
+    case ReadOutcome::Kind::kBytes: break;
+  }
+  if (&pipe == &out) launch_report.Reset();  // what it says is known now: the command runs
+  const auto& receiver = &pipe == &out ? events.on_stdout : events.on_stderr;
+  if (receiver) receiver({loop.read_buffer().data(), outcome.size});
+  return true;
+}
+
+void Child::Impl::Drain(WatchedFd& pipe) {
+  for (int i = 0; i < kMaxFinalReads && !abandoned && pipe.is_open(); ++i) {
+    if (!Read(pipe)) return;
+  }
+}
+
+void Child::Impl::OnEnd(WatchedFd& pipe) {
+  pipe.Close();
+  if (&pipe == &out && events.on_stdout_eof) events.on_stdout_eof();
+}
+
+void Child::Impl::OnWritable() {
+  const int error = in.Resume();
+  if (error != 0 && !gone && events.on_write_error) events.on_write_error(error);
+}
+
+void Child::Impl::OnExit(int code, int signo) {
+  process.Reset();
+  exited = true;
+  status.code = signo != 0 ? 0 : code;
+  status.signal = signo;
+  if (launch_report) status.exec_error = ReadLaunchReport(launch_report.get());
+  launch_report.Reset();
+  in.Close();
+  settle.Set(loop.Now());
+}
+
+void Child::Impl::OnSettleTimer() {
+  const auto self = shared_from_this();
+  Drain(out);
+  if (abandoned || gone) return;
+  if (in_grace || !out.is_open()) {
+    Finish();
+    return;
+  }
+  in_grace = true;
+  WatchStdout();
+  settle.Set(After(loop.Now(), kPipeGrace));
+}
+
+void Child::Impl::Finish() {
+  Drain(err);
+  if (abandoned || gone) return;
+  gone = true;
+  settle.Stop();
+  out.Close();
+  err.Close();
+  if (events.on_gone) events.on_gone(status);
+  finished = true;
+}
+
+Result<std::unique_ptr<Child>> Child::Spawn(Loop& loop, const ChildSpec& spec, ChildEvents events) {
+  auto impl = std::make_shared<Impl>(loop, std::move(events));
+  impl->process.get()->data = impl.get();
+  auto started = StartChild(loop, impl->process.get(), spec, &Impl::Exited);
+  if (!started) return tl::unexpected(started.error());
+  impl->pid = impl->process.get()->pid;
+  std::unique_ptr<Child> child(new Child(impl));  // from here on its destructor cleans up
+  if (auto opened = impl->Open(std::move(*started)); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  return child;
+}
+
+Child::Child(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Child::~Child() {
+  impl_->Abandon();
+}
+
+pid_t Child::pid() const {
+  return impl_->pid;
+}
+
+void Child::Write(std::string_view bytes) {
+  impl_->in.buffer().append(bytes);
+}
+
+std::string& Child::buffer() {
+  return impl_->in.buffer();
+}
+
+void Child::Flush() {
+  impl_->in.Flush();
+}
+
+std::uint64_t Child::bytes_queued() const {
+  return impl_->in.bytes_queued();
+}
+
+std::uint64_t Child::bytes_written() const {
+  return impl_->in.bytes_written();
+}
+
+void Child::CloseStdin() {
+  impl_->in.CloseWhenWritten();
+}
+
+void Child::AbandonStdin() {
+  impl_->in.Close();
+}
+
+void Child::PauseReading(bool pause) {
+  if (impl_->paused == pause) return;
+  impl_->paused = pause;
+  if (impl_->exited) return;
+  if (pause) {
+    impl_->out.Unwatch();
+  } else {
+    impl_->WatchStdout();
+  }
+}
+
+void Child::Signal(int signo) {
+  if (!impl_->exited) ::kill(impl_->pid, signo);
+}
+
+void Child::SignalGroup(int signo) {
+  if (!impl_->finished) ::kill(-impl_->pid, signo);
+}
+
+}  // namespace workmand::io

@@ -1,0 +1,188 @@
+// Wires the rooms: events of io, queue and admin go to core, and core's actions are carried out
+// here. The one place that logs transitions. Lives on the loop thread. Split by verb over
+// supervisor*.cc.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/admin/verbs.h"
+#include "daemon/base/result.h"
+#include "daemon/core/core.h"
+#include "daemon/io/local_socket.h"
+#include "daemon/io/loop.h"
+#include "daemon/profile/load.h"
+#include "daemon/queue/pump.h"
+#include "daemon/queue/registry.h"
+#include "daemon/worker_process.h"
+#include "protocol/decode.h"
+
+namespace workmand {
+
+struct SupervisorOptions {
+  std::string profile_path;
+  LoadOptions load;  ///< for reloads: the same overrides as at the start
+  std::string launcher;
+  std::uint64_t soft_file_limit = 0;  ///< what workers get back
+  /// --log-level and --log-format stand above the profile's, also after a reload.
+  std::optional<log::Level> log_level;
+  std::optional<log::Format> log_format;
+};
+
+class Supervisor {
+ public:
+  /// `profile` is good. Errors: the control socket is taken, the queue's driver cannot be opened.
+  [[nodiscard]] static Result<std::unique_ptr<Supervisor>> Start(io::Loop& loop, Profile profile,
+                                                                 SupervisorOptions options);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  /// Runs until the stop is through. The exit status of the daemon: 0 when nothing is left running
+  /// and every job was settled or given back, else 1.
+  int Run();
+
+ private:
+  using ConnectionId = io::ConnectionId;
+
+  Supervisor(io::Loop& loop, Profile profile, SupervisorOptions options);
+  [[nodiscard]] Result<void> Open();
+
+  // supervisor.cc: turns and actions.
+  void OnTurnEnd();
+  void Execute();
+  void Do(const action::Spawn& spawn);
+  void Do(const action::SendJob& send);
+  void Do(const action::SendNotice& notice);
+  void Do(const action::SendCancel& cancel);
+  void Do(const action::CloseStdin& close);
+  void Do(const action::SendSignal& signal);
+  void Do(const action::JobEnded& ended);
+  void Do(const action::JobSlow& slow);
+  void Do(const action::WorkerEnded& ended);
+  void Do(const action::WorkerStopping& stopping);
+  void Do(const action::Subscribe& subscribe);
+  void Do(const action::PoolEvent& event);
+  void OnQueue();
+  void UpdateGrant();
+  void PostUpdates();
+  void OnStopped();
+  WorkerProcess* Find(SlotId slot);
+  std::string NameOf(SlotId slot) const;
+  void MarkDirty(WorkerProcess& worker);
+
+  // supervisor_spawn.cc: processes begin and end.
+  [[nodiscard]] io::ChildSpec MakeSpec(const WorkerProcess& worker, const Slot& slot) const;
+  void WriteHello(WorkerProcess& worker, const Slot& slot);
+  void OnGone(SlotId slot, const io::ExitStatus& status);
+  void OnStdoutEof(WorkerProcess& worker);
+  void OnWriteError(WorkerProcess& worker, int error);
+  void WatchWrites(WorkerProcess& worker);
+  void OnWriteTimeout(WorkerProcess& worker);
+  void MarkUndelivered(WorkerProcess& worker);
+  void OnStderr(WorkerProcess& worker, std::string_view bytes);
+
+  // supervisor_lines.cc: what workers say.
+  void OnStdout(WorkerProcess& worker, std::string_view bytes);
+  void OnLine(WorkerProcess& worker, const workman::protocol::Line& line);
+  void OnMessage(WorkerProcess& worker, const workman::protocol::FromWorker& message,
+                 std::string_view line);
+  void OnReady(WorkerProcess& worker, const workman::protocol::Ready& ready);
+  void OnMalformed(WorkerProcess& worker, const workman::protocol::Malformed& bad,
+                   std::string_view line);
+  void OnGarbage(WorkerProcess& worker, std::string_view line, bool like_object,
+                 std::string_view why);
+  void OnOverflow(WorkerProcess& worker, std::string_view kept);
+  void OnOutcome(WorkerProcess& worker, std::string_view id, OutcomeReport& report,
+                 std::string_view enqueue);
+  void OnProgress(WorkerProcess& worker, const workman::protocol::Progress& progress);
+  void OnData(WorkerProcess& worker, const workman::protocol::Data& data);
+  void OnWorkerLog(WorkerProcess& worker, const workman::protocol::Log& entry);
+  void OnWorkerEnqueue(WorkerProcess& worker, const workman::protocol::EnqueueRequest& request);
+  enum class Weight : std::uint8_t { kCounted, kScored, kSevere };
+  void Violate(WorkerProcess& worker, std::string_view code, std::string_view why,
+               std::string_view line, Weight weight);
+  std::string JobOf(const WorkerProcess& worker);
+
+  // supervisor_admin.cc: the control socket.
+  void OnRequest(ConnectionId connection, std::string_view line);
+  void OnDisconnect(ConnectionId connection);
+  void OnEnqueue(ConnectionId connection, EnqueueRequest request, bool notes);
+  void OnProducer();
+  void AnswerStatus();
+  [[nodiscard]] Snapshot TakeSnapshot();
+  [[nodiscard]] Result<Producer*> TheProducer();
+  void DumpState();
+
+  // supervisor_reload.cc: profiles and signals.
+  void OnSignal(int signo);
+  /// The generation that was started, or why not.
+  [[nodiscard]] Result<Generation> Reload(std::string_view by);
+  void FinishReload(Generation generation, bool ok, int draining, const std::string& why);
+  void Stop(std::string_view by);
+  void AdoptProfile(Generation generation);
+  void Scale(int workers, std::string_view by);
+
+  io::Loop& loop_;
+  SupervisorOptions options_;
+  std::shared_ptr<const Profile> profile_;  ///< of the committed generation
+  std::map<Generation, std::shared_ptr<const Profile>> profiles_;
+
+  std::unique_ptr<io::LineServer> server_;
+  std::unique_ptr<io::Async> queue_async_;
+  std::unique_ptr<io::Async> producer_async_;
+  std::unique_ptr<io::Timer> timer_;
+  std::unique_ptr<io::Timer> status_timer_;
+  std::unique_ptr<io::Signals> signals_;
+  std::unique_ptr<Pump> pump_;
+  std::unique_ptr<Producer> producer_;  ///< opened with the first job that comes by the socket
+  std::unique_ptr<Core> core_;
+  DriverConfig driver_config_;  ///< of both instances
+  Caps caps_;
+  std::vector<std::unique_ptr<WorkerProcess>> workers_;  ///< by slot
+  std::vector<SlotId> dirty_;
+  /// What must call core again after the actions at hand are through.
+  std::vector<std::function<void()>> deferred_;
+
+  PumpBatch batch_;
+  PumpState queue_state_;
+  std::uint64_t received_ = 0;  ///< jobs that have come from the pump
+  std::uint64_t granted_ = 0;
+  std::vector<Action> actions_;  ///< reused by Execute
+  std::string text_scratch_;
+
+  struct Waiting {
+    ConnectionId connection = 0;  ///< 0 when it was a worker that asked
+    bool wait = false;
+    bool notes = false;
+    std::string id;
+    std::unique_ptr<io::Timer> timer;
+    SlotId slot;
+    std::uint32_t life = 0;
+    std::string ref;
+  };
+  std::map<std::uint64_t, Waiting> waiting_;  ///< requests to the producer
+  std::uint64_t next_request_ = 1;
+  std::vector<std::pair<ConnectionId, bool>> status_waiting_;  ///< second: workers only
+  struct ReloadWaiter {
+    ConnectionId connection;
+    Generation generation;
+  };
+  std::vector<ReloadWaiter> reload_waiting_;
+  std::map<std::string, std::uint64_t, std::less<>> violations_;  ///< per code
+
+  int stop_step_ = 0;
+  bool announced_ready_ = false;
+  int exit_status_ = 0;
+};
+
+/// What core needs of a profile.
+Limits MakeLimits(const Profile& profile);
+
+}  // namespace workmand

@@ -1,0 +1,191 @@
+// Jobs on their way to a worker, and what a running job says of itself.
+#include <utility>
+
+#include "daemon/base/log.h"
+#include "daemon/supervisor.h"
+#include "protocol/encode.h"
+#include "protocol/json_slicer.h"
+#include "protocol/json_text.h"
+
+namespace workmand {
+namespace {
+
+namespace proto = workman::protocol;
+
+/// Progress is passed on at most so often per worker; what comes between is dropped.
+constexpr Duration kProgressEvery{100};
+
+/// Why a payload cannot be a worker's argument, as error code and sentence; empty = it can.
+struct Unfit {
+  std::string_view code;
+  std::string sentence;
+};
+
+/// Puts the payload into `message` in the form the profile asks for. `scratch` keeps what had to be
+/// rewritten.
+Unfit FitArgs(const Job& job, PayloadKind kind, proto::JobMessage& message, std::string& scratch) {
+  const std::string_view bytes = job.payload;
+  const bool json = kind == PayloadKind::kJson || kind == PayloadKind::kAuto;
+  if (json && bytes.empty()) {
+    message.args = "null";
+    return {};
+  }
+  if (json && proto::IsJson(bytes)) {
+    message.args = proto::OnOneLine(bytes, scratch);
+    return {};
+  }
+  if (kind == PayloadKind::kJson) {
+    return {"bad_payload", "the payload is not JSON (the profile says payload: json)"};
+  }
+  if (kind != PayloadKind::kBase64 && proto::IsUtf8(bytes)) {
+    scratch.clear();
+    proto::AppendString(scratch, bytes);
+    message.args = scratch;
+    return {};
+  }
+  if (kind == PayloadKind::kText) {
+    return {"bad_payload", "the payload is not UTF-8 (the profile says payload: text)"};
+  }
+  message.args = bytes;
+  message.args_binary = true;
+  return {};
+}
+
+}  // namespace
+
+void Supervisor::Do(const action::SendJob& send) {
+  WorkerProcess* worker = Find(send.slot);
+  const Delivery& delivery = *send.delivery;
+  const Job& job = delivery.job.get();
+  const Profile& profile = *worker->profile;
+  proto::JobMessage message;
+  message.id = delivery.id.view();
+  message.task = job.task;
+  message.attempt = job.attempt;
+  message.max_attempts = delivery.max_attempts;
+  message.timeout_ms = delivery.time_limit.count();
+  if (message.timeout_ms > 0) {
+    const auto epoch = std::chrono::system_clock::now().time_since_epoch();
+    message.deadline_at_ms =
+        std::chrono::duration_cast<Duration>(epoch).count() + message.timeout_ms;
+  }
+  message.driver = profile.queue.driver;
+  std::string prefixed;
+  if (profile.queue.prefix.empty()) {
+    message.queue = job.task;
+  } else {
+    prefixed = profile.queue.prefix + job.task;
+    message.queue = prefixed;
+  }
+  message.job = job.id;
+  message.enqueued_at_ms = job.enqueued_at_ms;
+
+  Unfit unfit = FitArgs(job, profile.payload, message, text_scratch_);
+  std::string& buffer = worker->child->buffer();
+  const std::size_t before = buffer.size();
+  if (unfit.code.empty()) {
+    proto::AppendJob(buffer, message);
+    if (buffer.size() - before - 1 > profile.max_line) {
+      buffer.resize(before);
+      unfit = {"payload_too_large", "the job does not fit max_line"};
+    }
+  }
+  if (!unfit.code.empty()) {
+    // No worker can take it: dead letter, by the same way as any other outcome.
+    deferred_.emplace_back([this, slot = send.slot, id = delivery.id, unfit] {
+      const std::string error = proto::MakeError(unfit.code, unfit.sentence);
+      OutcomeReport report;
+      report.kind = Outcome::kFail;
+      report.bytes = error;
+      report.message = unfit.sentence;
+      report.retry = false;
+      (void)core_->OnOutcome(slot, id.view(), report, loop_.Now());
+    });
+    return;
+  }
+  MarkDirty(*worker);
+  worker->sending.push_back({delivery.id, worker->child->bytes_queued()});
+}
+
+void Supervisor::OnProgress(WorkerProcess& worker, const proto::Progress& progress) {
+  const TimePoint now = loop_.Now();
+  Delivery* live = core_->slot(worker.slot).Find(progress.id);
+  if (live == nullptr) {
+    Violate(worker, "V09", "progress for a job that is not in flight here", progress.id,
+            Weight::kScored);
+    return;
+  }
+  (void)core_->OnHeartbeat(worker.slot, progress.id, Duration{0}, now);
+  if (!live->job.get().wants_progress || !caps_.Has(Cap::kProgress)) return;
+  if (worker.progress_at != TimePoint{} && After(worker.progress_at, kProgressEvery) > now &&
+      progress.done < progress.total) {
+    return;
+  }
+  worker.progress_at = now;
+  Update update;
+  update.token = live->job.get().token;
+  update.kind = Update::Kind::kProgress;
+  update.numerator = progress.done;
+  update.denominator = progress.total;
+  core_->outbox().updates.push_back(std::move(update));
+}
+
+void Supervisor::OnData(WorkerProcess& worker, const proto::Data& data) {
+  Delivery* live = core_->slot(worker.slot).Find(data.id);
+  if (live == nullptr) {
+    Violate(worker, "V09", "data for a job that is not in flight here", data.id, Weight::kScored);
+    return;
+  }
+  (void)core_->OnHeartbeat(worker.slot, data.id, Duration{0}, loop_.Now());
+  if (!caps_.Has(Cap::kPartialData)) return;
+  Update update;
+  update.token = live->job.get().token;
+  update.kind = Update::Kind::kData;
+  update.bytes = data.data.is_base64() ? proto::DecodeBase64(data.data.base64).value_or("")
+                                       : std::string(data.data.json);
+  core_->outbox().updates.push_back(std::move(update));
+}
+
+void Supervisor::OnWorkerLog(WorkerProcess& worker, const proto::Log& entry) {
+  log::Level level = log::Level::kInfo;
+  if (entry.level == "fatal") {
+    level = log::Level::kError;
+  } else if (const auto parsed = log::ParseLevel(entry.level)) {
+    level = *parsed;
+  }
+  if (!log::Enabled(level)) return;
+  log::Write(level, "worker log",
+             {{"worker", worker.name},
+              {"job", JobOf(worker)},
+              {"message", entry.message},
+              {"fields", entry.fields}});
+}
+
+void Supervisor::OnWorkerEnqueue(WorkerProcess& worker, const proto::EnqueueRequest& request) {
+  const auto refuse = [&](std::string_view why) {
+    log::Warn("job not enqueued", {{"worker", worker.name}, {"error", why}});
+    if (request.ref.empty()) return;
+    proto::AppendReply(worker.child->buffer(), request.ref, false, "", why);
+    MarkDirty(worker);
+  };
+  auto producer = TheProducer();
+  if (!producer) {
+    refuse(producer.error().message);
+    return;
+  }
+  Enqueue job;
+  job.task = request.job.task;
+  job.payload = request.job.args;
+  job.unique = request.job.unique;
+  job.priority = ParsePriority(request.job.priority).value_or(Priority::kNormal);
+  job.delay = Duration{request.job.delay_ms};
+  job.max_attempts = static_cast<int>(request.job.max_attempts);
+  const std::uint64_t number = next_request_++;
+  Waiting& waiting = waiting_[number];
+  waiting.slot = worker.slot;
+  waiting.life = core_->slot(worker.slot).life;
+  waiting.ref = request.ref;
+  (*producer)->Put(number, std::move(job));
+}
+
+}  // namespace workmand

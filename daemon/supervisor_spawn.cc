@@ -1,0 +1,244 @@
+// Worker processes begin and end.
+#include <algorithm>
+#include <utility>
+
+#include <csignal>
+#include <cstring>
+
+#include "daemon/base/log.h"
+#include "daemon/supervisor.h"
+#include "protocol/encode.h"
+
+namespace workmand {
+namespace {
+
+/// Stderr lines passed to the log per worker and second; the rest is dropped and counted.
+constexpr int kStderrLinesPerSecond = 1000;
+
+}  // namespace
+
+void Supervisor::Do(const action::Spawn& spawn) {
+  const Slot& slot = core_->slot(spawn.slot);
+  if (workers_.size() <= spawn.slot.value) workers_.resize(spawn.slot.value + 1);
+  auto& place = workers_[spawn.slot.value];
+  place = std::make_unique<WorkerProcess>(spawn.slot, NameOf(spawn.slot),
+                                          profiles_.at(slot.generation));
+  WorkerProcess& worker = *place;
+  worker.spawned_at = loop_.Now();
+  const SlotId id = spawn.slot;
+  auto child = io::Child::Spawn(
+      loop_, MakeSpec(worker, slot),
+      {[this, &worker](std::string_view bytes) { OnStdout(worker, bytes); },
+       [this, &worker] { OnStdoutEof(worker); },
+       [this, &worker](std::string_view bytes) { OnStderr(worker, bytes); },
+       [this, &worker](int error) { OnWriteError(worker, error); },
+       [this, id](const io::ExitStatus& status) { OnGone(id, status); }});
+  if (!child) {
+    // Core hears of it after the actions at hand, as of any other end.
+    deferred_.emplace_back([this, id, why = child.error().message] {
+      io::ExitStatus status;
+      status.exec_error = why;
+      OnGone(id, status);
+    });
+    return;
+  }
+  worker.child = std::move(*child);
+  log::Info("worker spawned", {{"worker", worker.name},
+                               {"pid", worker.child->pid()},
+                               {"generation", slot.generation.value}});
+  WriteHello(worker, slot);
+}
+
+io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot) const {
+  const Profile& profile = *worker.profile;
+  std::map<std::string, std::string> env = ProcessEnvironment();
+  // What belongs to the daemon alone: a worker that inherits it would speak for the daemon.
+  for (const char* mine : {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID",
+                           "LISTEN_FDS", "LISTEN_FDNAMES", "WORKMAN_STOP_GRACE"}) {
+    env.erase(mine);
+  }
+  for (const auto& [key, value] : profile.env) env[key] = value;
+  env["WORKMAN"] = std::to_string(workman::protocol::kVersion);
+  env["WORKMAN_PROFILE"] = profile.name;
+  env["WORKMAN_WORKER"] = worker.name;
+  env["WORKMAN_GENERATION"] = std::to_string(slot.generation.value);
+
+  io::ChildSpec spec;
+  spec.launcher = options_.launcher;
+  spec.argv = profile.command;
+  for (const auto& [key, value] : env) spec.env.push_back(key + "=" + value);
+  spec.working_directory = profile.working_directory;
+  spec.nice = profile.nice;
+  spec.rlimits = profile.rlimits;
+  if (options_.soft_file_limit > 0) spec.soft_file_limit = options_.soft_file_limit;
+  spec.user = profile.user;
+  spec.group = profile.group;
+  switch (profile.stderr_mode) {
+    case StderrMode::kLog: spec.stderr_mode = io::ChildSpec::Stderr::kPipe; break;
+    case StderrMode::kInherit: spec.stderr_mode = io::ChildSpec::Stderr::kInherit; break;
+    case StderrMode::kNull: spec.stderr_mode = io::ChildSpec::Stderr::kNull; break;
+  }
+  return spec;
+}
+
+void Supervisor::WriteHello(WorkerProcess& worker, const Slot& slot) {
+  const Profile& profile = *worker.profile;
+  workman::protocol::Hello hello;
+  hello.daemon = std::string("workmand/") + WORKMAND_VERSION;
+  hello.profile = profile.name;
+  hello.worker = worker.name;
+  hello.generation = slot.generation.value;
+  hello.max_line = profile.max_line;
+  hello.start_timeout_ms = profile.start_timeout.count();
+  if (profile.graceful_shutdown_timeout != kInfinite) {
+    hello.graceful_timeout_ms = profile.graceful_shutdown_timeout.count();
+  }
+  hello.abort_timeout_ms = profile.abort_timeout.count();
+  hello.max_jobs = slot.max_jobs;
+  hello.features = {"enqueue", "cancel", "extend"};
+  hello.config = profile.config_json;
+  workman::protocol::AppendHello(worker.child->buffer(), hello);
+  MarkDirty(worker);
+}
+
+void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
+  WorkerProcess* worker = Find(id);
+  const Slot& slot = core_->slot(id);
+  if (worker->child != nullptr) {
+    if (const auto residue = worker->out.Finish()) OnLine(*worker, *residue);
+    if (const auto residue = worker->err.Finish()) OnStderr(*worker, "\n");
+    if (worker->profile->kill_group) worker->child->SignalGroup(SIGKILL);
+    MarkUndelivered(*worker);
+  }
+  Exit exit;
+  exit.how = worker->unusable.empty() ? status.ToString() : worker->unusable;
+  exit.unusable = !worker->unusable.empty();
+  if (status.exec_error.empty()) {
+    (status.signal != 0 ? exit.signal : exit.code) = status.signal != 0 ? status.signal : status.code;
+  }
+  const bool asked = slot.told || slot.cause != Cause::kNone;
+  const auto uptime = std::chrono::duration_cast<Duration>(loop_.Now() - worker->spawned_at);
+  std::vector<log::Field> fields{
+      {"worker", worker->name},
+      {"pid", worker->child == nullptr ? 0 : worker->child->pid()},
+      {"status", status.ToString()},
+      {"reason", slot.told && slot.cause == Cause::kAsked ? ToString(slot.stop_reason)
+                                                          : ToString(slot.cause)},
+      {"jobs", slot.jobs_finished},
+      {"uptime_ms", uptime.count()}};
+  if (!slot.in_flight.empty()) {
+    fields.emplace_back("job", JobOf(*worker));
+    fields.emplace_back("stderr", worker->stderr_tail);
+  }
+  const bool clean = status.signal == 0 && status.code == 0 && status.exec_error.empty();
+  log::Write(asked && (clean || slot.rung_at != kNever || slot.term_sent) ? log::Level::kInfo
+                                                                        : log::Level::kWarn,
+             "worker gone", fields);
+  core_->OnGone(id, exit, loop_.Now());
+  Execute();
+  if (Find(id) == worker) workers_[id.value].reset();
+}
+
+void Supervisor::OnStdoutEof(WorkerProcess& worker) {
+  // The usual case is that the exit follows at once. A worker that lives on without a stdout can
+  // never answer again (V11).
+  const SlotId id = worker.slot;
+  worker.stdout_timer = std::make_unique<io::Timer>(loop_, [this, id] {
+    WorkerProcess* late = Find(id);
+    if (late == nullptr) return;
+    Violate(*late, "V11", "closed its stdout and went on living", "", Weight::kCounted);
+    core_->OnForce(id, Cause::kStdoutClosed, loop_.Now());
+  });
+  worker.stdout_timer->Set(After(loop_.Now(), worker.profile->exit_grace));
+}
+
+void Supervisor::MarkUndelivered(WorkerProcess& worker) {
+  const std::uint64_t written = worker.child->bytes_written();
+  for (const WorkerProcess::Sending& one : worker.sending) {
+    if (one.end > written) core_->OnUndelivered(worker.slot, one.delivery.view());
+  }
+}
+
+void Supervisor::OnWriteError(WorkerProcess& worker, int error) {
+  log::Debug("worker stdin closed", {{"worker", worker.name}, {"error", std::strerror(error)}});
+  // It is about to be gone, as a rule. One that lives on cannot be given work, nor told to stop.
+  const SlotId id = worker.slot;
+  worker.write_timer = std::make_unique<io::Timer>(loop_, [this, id] {
+    WorkerProcess* late = Find(id);
+    if (late == nullptr) return;
+    Violate(*late, "V21", "closed its stdin and went on living", "", Weight::kCounted);
+    MarkUndelivered(*late);
+    core_->OnForce(id, Cause::kNotReading, loop_.Now());
+  });
+  constexpr Duration kExitFollows{1'000};
+  worker.write_timer->Set(After(loop_.Now(), kExitFollows));
+}
+
+void Supervisor::WatchWrites(WorkerProcess& worker) {
+  const std::uint64_t written = worker.child->bytes_written();
+  while (!worker.sending.empty() && worker.sending.front().end <= written) {
+    worker.sending.pop_front();
+  }
+  if (worker.sending.empty() || worker.write_timer != nullptr) return;
+  const SlotId id = worker.slot;
+  worker.write_timer = std::make_unique<io::Timer>(loop_, [this, id] {
+    if (WorkerProcess* late = Find(id)) OnWriteTimeout(*late);
+  });
+  worker.written_at_timer = written;
+  worker.write_timer->Set(After(loop_.Now(), worker.profile->write_timeout));
+}
+
+void Supervisor::OnWriteTimeout(WorkerProcess& worker) {
+  const std::uint64_t written = worker.child->bytes_written();
+  worker.write_timer.reset();
+  while (!worker.sending.empty() && worker.sending.front().end <= written) {
+    worker.sending.pop_front();
+  }
+  if (worker.sending.empty()) return;
+  if (written > worker.written_at_timer) {  // slow, but it reads
+    WatchWrites(worker);
+    return;
+  }
+  Violate(worker, "V21", "took no byte of a job for write_timeout", "", Weight::kCounted);
+  MarkUndelivered(worker);
+  core_->OnForce(worker.slot, Cause::kNotReading, loop_.Now());
+}
+
+void Supervisor::OnStderr(WorkerProcess& worker, std::string_view bytes) {
+  worker.stderr_tail.append(bytes);
+  if (worker.stderr_tail.size() > 2 * WorkerProcess::kStderrTail) {
+    worker.stderr_tail.erase(0, worker.stderr_tail.size() - WorkerProcess::kStderrTail);
+  }
+  worker.err.Feed(bytes, [&](const workman::protocol::Line& line) {
+    const auto second =
+        std::chrono::duration_cast<std::chrono::seconds>(loop_.Now().time_since_epoch()).count();
+    if (second != worker.err_second) {
+      if (worker.err_dropped > 0) {
+        log::Warn("worker stderr dropped",
+                  {{"worker", worker.name}, {"lines", std::exchange(worker.err_dropped, 0)}});
+      }
+      worker.err_second = second;
+      worker.err_lines = 0;
+    }
+    if (++worker.err_lines > kStderrLinesPerSecond) {
+      ++worker.err_dropped;
+      return true;
+    }
+    // sd-daemon(3): "<3>text" states a level.
+    std::string_view text = line.text;
+    log::Level level = log::Level::kInfo;
+    if (text.size() >= 3 && text[0] == '<' && text[2] == '>' && text[1] >= '0' && text[1] <= '7') {
+      level = text[1] <= '3' ? log::Level::kError
+                             : (text[1] == '4' ? log::Level::kWarn
+                                               : (text[1] == '7' ? log::Level::kDebug : level));
+      text.remove_prefix(3);
+    }
+    if (log::Enabled(level)) {
+      log::Write(level, "worker stderr",
+                 {{"worker", worker.name}, {"job", JobOf(worker)}, {"line", text}});
+    }
+    return true;
+  });
+}
+
+}  // namespace workmand

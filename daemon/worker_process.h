@@ -1,0 +1,61 @@
+// One worker process as the supervisor sees it: the child, its line readers, and what must be
+// remembered about it between two events. Plain data; the supervisor moves it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "daemon/base/ids.h"
+#include "daemon/base/time.h"
+#include "daemon/io/child.h"
+#include "daemon/io/loop.h"
+#include "daemon/profile/profile.h"
+#include "protocol/line_reader.h"
+
+namespace workmand {
+
+struct WorkerProcess {
+  static constexpr std::size_t kStderrTail = 8192;
+  static constexpr std::size_t kStderrLine = 16384;
+
+  WorkerProcess(SlotId id, std::string worker_name, std::shared_ptr<const Profile> its_profile)
+      : slot(id),
+        name(std::move(worker_name)),
+        profile(std::move(its_profile)),
+        out(profile->max_line),
+        err(kStderrLine) {}
+
+  SlotId slot;
+  std::string name;                        ///< "thumbs-3"
+  std::shared_ptr<const Profile> profile;  ///< of its generation
+  std::unique_ptr<io::Child> child;        ///< null when it could not be started
+  workman::protocol::LineReader out;
+  workman::protocol::LineReader err;
+  TimePoint spawned_at{};
+  bool dirty = false;  ///< has unflushed output in this turn
+
+  /// Where each job's line ends in the stream to stdin: it was delivered once the pipe has taken
+  /// that many bytes. Only those not taken yet.
+  struct Sending {
+    DeliveryId delivery;
+    std::uint64_t end;
+  };
+  std::deque<Sending> sending;
+  std::unique_ptr<io::Timer> write_timer;  ///< runs while the pipe does not take what is written
+  std::uint64_t written_at_timer = 0;
+  std::unique_ptr<io::Timer> stdout_timer;  ///< stdout is at EOF and the process lives
+
+  std::string unusable;     ///< why it can never work with this profile; empty = it may
+  std::string stderr_tail;  ///< the last bytes of stderr, for the record of its death
+  std::int64_t err_second = 0;
+  int err_lines = 0;  ///< in that second
+  std::uint64_t err_dropped = 0;
+  std::uint64_t garbage_lines = 0;
+  std::uint64_t garbage_before_ready = 0;
+  TimePoint progress_at{};  ///< when progress was last passed on
+};
+
+}  // namespace workmand

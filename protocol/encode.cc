@@ -1,0 +1,132 @@
+#include "protocol/encode.h"
+
+#include <array>
+#include <charconv>
+
+#include "protocol/json_text.h"
+
+namespace workman::protocol {
+namespace {
+
+/// Envelope around the payload, generously: one growth of `out` per line.
+constexpr std::size_t kEnvelopeSize = 512;
+
+void AppendInt(std::string& out, std::int64_t value) {
+  std::array<char, 24> digits{};
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  static_cast<void>(error);
+  out.append(digits.data(), end);
+}
+
+/// `member` is everything up to the value: `,"attempt":`.
+void AppendInt(std::string& out, std::string_view member, std::int64_t value) {
+  out.append(member);
+  AppendInt(out, value);
+}
+
+void AppendText(std::string& out, std::string_view member, std::string_view text) {
+  out.append(member);
+  AppendString(out, text);
+}
+
+}  // namespace
+
+void AppendHello(std::string& out, const Hello& hello) {
+  AppendInt(out, R"({"type":"hello","proto":)", kVersion);
+  AppendInt(out, R"(,"proto_min":)", kVersion);
+  AppendText(out, R"(,"daemon":)", hello.daemon);
+  AppendText(out, R"(,"profile":)", hello.profile);
+  AppendText(out, R"(,"worker":)", hello.worker);
+  AppendInt(out, R"(,"generation":)", hello.generation);
+  AppendInt(out, R"(,"max_line":)", static_cast<std::int64_t>(hello.max_line));
+  if (hello.start_timeout_ms) AppendInt(out, R"(,"start_timeout_ms":)", *hello.start_timeout_ms);
+  if (hello.graceful_timeout_ms) {
+    AppendInt(out, R"(,"graceful_timeout_ms":)", *hello.graceful_timeout_ms);
+  }
+  AppendInt(out, R"(,"abort_timeout_ms":)", hello.abort_timeout_ms);
+  if (hello.max_jobs > 0) AppendInt(out, R"(,"max_jobs":)", hello.max_jobs);
+  out += R"(,"features":[)";
+  std::string_view comma;
+  for (const std::string& feature : hello.features) {
+    AppendText(out, comma, feature);
+    comma = ",";
+  }
+  out += ']';
+  if (!hello.config.empty()) {
+    std::string scratch;
+    out += R"(,"config":)";
+    out += OnOneLine(hello.config, scratch);
+  }
+  out += "}\n";
+}
+
+void AppendJob(std::string& out, const JobMessage& job) {
+  out.reserve(out.size() + kEnvelopeSize + job.args.size());
+  out += R"({"type":"job","id":")";
+  out += job.id;
+  AppendText(out, R"(","task":)", job.task);
+  AppendInt(out, R"(,"attempt":)", job.attempt);
+  if (job.max_attempts > 0) AppendInt(out, R"(,"max_attempts":)", job.max_attempts);
+  AppendInt(out, R"(,"timeout_ms":)", job.timeout_ms);
+  if (job.deadline_at_ms > 0) AppendInt(out, R"(,"deadline_at":)", job.deadline_at_ms);
+  if (job.args_binary) {
+    out += R"(,"args_b64":")";
+    AppendBase64(out, job.args);
+    out += '"';
+  } else {
+    out += R"(,"args":)";
+    out += job.args.empty() ? "null" : job.args;
+  }
+  AppendText(out, R"(,"queue":{"driver":)", job.driver);
+  AppendText(out, R"(,"name":)", job.queue);
+  AppendText(out, R"(,"job":)", job.job);
+  if (job.enqueued_at_ms > 0) AppendInt(out, R"(,"enqueued_at":)", job.enqueued_at_ms);
+  out += "}}\n";
+}
+
+void AppendCancel(std::string& out, std::string_view id, std::string_view reason) {
+  AppendText(out, R"({"type":"cancel","id":)", id);
+  AppendText(out, R"(,"reason":)", reason);
+  out += "}\n";
+}
+
+void AppendShutdown(std::string& out, std::string_view reason, std::int64_t deadline_ms) {
+  AppendText(out, R"({"type":"shutdown","reason":)", reason);
+  if (deadline_ms >= 0) AppendInt(out, R"(,"deadline_ms":)", deadline_ms);
+  out += "}\n";
+}
+
+void AppendReply(std::string& out, std::string_view ref, bool ok, std::string_view result,
+                 std::string_view error) {
+  AppendText(out, R"({"type":"reply","id":)", ref);
+  out += ok ? R"(,"ok":true)" : R"(,"ok":false)";
+  if (ok && !result.empty()) {
+    std::string scratch;
+    out += R"(,"result":)";
+    out += OnOneLine(result, scratch);
+  }
+  if (!ok) {
+    out += R"(,"error":)";
+    out += MakeError({}, error);
+  }
+  out += "}\n";
+}
+
+void AppendPing(std::string& out, std::string_view id) {
+  AppendText(out, R"({"type":"ping","id":)", id);
+  out += "}\n";
+}
+
+std::string MakeError(std::string_view code, std::string_view message) {
+  std::string out;
+  if (code.empty()) {
+    AppendText(out, R"({"message":)", message);
+  } else {
+    AppendText(out, R"({"code":)", code);
+    AppendText(out, R"(,"message":)", message);
+  }
+  out += '}';
+  return out;
+}
+
+}  // namespace workman::protocol

@@ -1,0 +1,101 @@
+// queue_contract DRIVER [FILTER]: runs the contract of a driver against what it starts itself (a
+// file in a temporary folder, a server) and prints the table. Exit status: 0 = all passed, 1 = not,
+// 64 = usage, 77 = the server is not installed.
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "daemon/queue/conformance.h"
+#include "daemon/queue/registry.h"
+#include "tests/conformance/gearmand.h"
+
+namespace {
+
+using namespace workmand;  // NOLINT(google-build-using-namespace): a program of one file
+
+constexpr int kUsage = 64;
+constexpr int kSkipped = 77;
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = std::filesystem::temp_directory_path() / "queue_contract.XXXXXX";
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+QueueOptions::Value Value(std::string text) {
+  QueueOptions::Value value;
+  value.text = std::move(text);
+  return value;
+}
+
+int Run(const std::string& driver, const std::string& filter) {
+  const TemporaryFolder folder;
+  Gearmand gearmand(folder.path());
+  Profile profile;
+  profile.name = "contract";
+  profile.directory = folder.path();
+  profile.state_dir = folder.path();
+  profile.queue.driver = driver;
+  ConformanceFixture fixture;
+  fixture.driver = driver;
+  if (driver == "sqlite") {
+    profile.queue.extra["path"] = Value(folder.path() + "/jobs.db");
+  } else if (driver == "gearman") {
+    if (!Gearmand::Installed()) {
+      std::cerr << "SKIP: gearmand is not installed\n";
+      return kSkipped;
+    }
+    gearmand.Start();
+    profile.queue.extra["job_servers"] = Value(gearmand.address());
+    fixture.stop_server = [&gearmand] { gearmand.Stop(); };
+    fixture.start_server = [&gearmand] { gearmand.Start(); };
+    fixture.freeze_server = [&gearmand] { gearmand.Freeze(); };
+    fixture.thaw_server = [&gearmand] { gearmand.Thaw(); };
+  }
+  const DriverConfig config = MakeDriverConfig(profile);
+  for (const QueueKeyError& error : CheckQueueOptions(config.options)) {
+    std::cerr << "queue." << error.key << ": " << error.sentence << "\n";
+    return EXIT_FAILURE;
+  }
+  fixture.open = [&config](Role role, Duration lease) {
+    DriverConfig own = config;
+    own.lease_time = lease;
+    auto opened = OpenQueue(own, role);
+    if (!opened) throw std::runtime_error(opened.error().message);
+    return std::move(*opened);
+  };
+  const auto results = RunConformance(fixture, filter);
+  std::cout << PrintConformance(driver, results);
+  return Passed(results) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2 || argc > 3) {
+    std::cerr << "usage: queue_contract DRIVER [FILTER]\n";
+    return kUsage;
+  }
+  try {
+    return Run(argv[1], argc == 3 ? argv[2] : "");
+  } catch (const std::exception& error) {
+    std::cerr << "queue_contract: " << error.what() << "\n";
+    return EXIT_FAILURE;
+  }
+}
