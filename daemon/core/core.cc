@@ -109,7 +109,7 @@ void Core::OnGone(SlotId id, const Exit& exit, TimePoint now) {
 
 void Core::OnJobs(std::vector<Job>& jobs, TimePoint now) {
   dispatcher_.Take(jobs, now);
-  if (pool_.stopping() || paused_) dispatcher_.GiveBackHeld();
+  if (paused_) dispatcher_.GiveBackHeld();
 }
 
 void Core::OnSessionLost() {

@@ -44,6 +44,7 @@ void Dispatcher::Take(std::vector<Job>& jobs, TimePoint now) {
     held_.push_back({std::move(held), now});
   }
   jobs.clear();
+  if (closed_) GiveBackHeld();
 }
 
 void Dispatcher::Dispatch(TimePoint now) {
@@ -105,6 +106,11 @@ void Dispatcher::GiveBackHeld() {
   held_.clear();
   for (auto& [due, job] : later_) GiveBack(std::move(job));
   later_.clear();
+}
+
+void Dispatcher::Close() {
+  closed_ = true;
+  GiveBackHeld();
 }
 
 void Dispatcher::ForgetHeld() {

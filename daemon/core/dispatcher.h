@@ -65,8 +65,10 @@ class Dispatcher {
   /// What was in flight in a worker that ended.
   void SettleRest(const Slot& slot, std::vector<Delivery> rest, std::string_view how,
                   bool asked_signal, TimePoint now);
-  /// Gives back everything that does not run: at a stop.
+  /// Gives back everything that does not run.
   void GiveBackHeld();
+  /// At a stop: the same, and nothing is kept in hand from now on.
+  void Close();
   /// The queue's session, and every token of it, is gone: held jobs are dropped, running ones run
   /// on.
   void ForgetHeld();
@@ -134,6 +136,7 @@ class Dispatcher {
   std::size_t in_flight_ = 0;
   std::int64_t run_capacity_ = 0;  ///< jobs that all open slots run at once
   bool has_task_limits_ = false;
+  bool closed_ = false;
   double mean_run_us_ = 0;
   int measured_ = 0;
   JobCounts counts_;

@@ -46,10 +46,11 @@ Pool::Census Pool::Count() const {
     if (pending_ && slot->generation == pending_->generation) {
       census.pending += slot->retiring ? 0 : 1;
     } else if (slot->generation == committed_) {
-      if (slot->retiring) continue;
+      // One that failed to start keeps its place until it has gone: the next try waits for that.
+      if (slot->retiring && (slot->ever_ready || slot->told)) continue;
       ++census.current;
       census.current_ready += slot->ever_ready ? 1 : 0;
-      census.current_booting += slot->state == State::kBooting ? 1 : 0;
+      census.current_booting += slot->ever_ready ? 0 : 1;
     } else if (slot->retiring) {
       ++(slot->in_flight.empty() ? census.old_leaving : census.old_draining);
     } else {
@@ -93,7 +94,7 @@ void Pool::Balance(TimePoint now) {
   RollOn(census, now);
 }
 
-void Pool::AdjustDynamic(const Census& census, TimePoint now) {
+void Pool::AdjustDynamic(Census& census, TimePoint now) {
   const Limits& limits = *limits_;
   if (limits.min_workers >= limits.max_workers) return;
   if (CanGrow() && dispatcher_.has_unserved() && census.current_booting == 0 && !degraded_) {
@@ -105,6 +106,8 @@ void Pool::AdjustDynamic(const Census& census, TimePoint now) {
     Slot* idle = LongestIdle(committed_, false);
     if (idle == nullptr || After(idle->idle_since, limits.idle_timeout) > now) return;
     --target_;
+    --census.current;
+    --census.current_ready;
     workers_.Stop(*idle, StopReason::kIdle, kInfinite, now);
   }
 }
@@ -168,7 +171,7 @@ void Pool::Stop(int step, TimePoint now) {
   if (first) {
     pending_.reset();
     rolling_ = false;
-    dispatcher_.GiveBackHeld();
+    dispatcher_.Close();
   }
   for (const auto& slot : workers_.slots()) {
     if (!slot->Alive()) continue;

@@ -70,7 +70,8 @@ class Pool {
     int current_ready = 0;
     int current_booting = 0;
     int old = 0;           ///< older, alive and not going
-    int old_draining = 0;  ///< older, going
+    int old_draining = 0;   ///< older, finishing a job
+    int old_leaving = 0;    ///< older, on their way out without a job
     int pending = 0;
     int alive = 0;
   };
@@ -81,7 +82,7 @@ class Pool {
   void StartMissing(Census& census, TimePoint now);
   void RetireSurplus(Census& census, TimePoint now);
   void RollOn(Census& census, TimePoint now);
-  void AdjustDynamic(const Census& census, TimePoint now);
+  void AdjustDynamic(Census& census, TimePoint now);
   void Commit(TimePoint now);
   void RollBack(const std::string& why, TimePoint now);
   void CountFailure(const Slot& slot, const Exit& exit, TimePoint now);

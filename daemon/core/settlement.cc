@@ -85,8 +85,9 @@ void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Ou
   Report(slot, job.get(), outcome, dead ? Next::kDead : Next::kRetry, delay, report.message);
   if (dead) ++counts_.dead;
   if (!dead && !traits_.retry_delay) {
-    if (later_.size() >= kMostRetriesInHand) {
-      GiveBack(std::move(job));
+    if (closed_ || later_.size() >= kMostRetriesInHand) {
+      Update update = Begin(job, Update::Kind::kAbort, "");
+      Push(std::move(job), std::move(update));
       return;
     }
     ++job.get().attempt;
