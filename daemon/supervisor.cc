@@ -226,18 +226,17 @@ void Supervisor::Do(const action::SendSignal& signal) {
 
 void Supervisor::Do(const action::WorkerStopping& stopping) {
   log::Info("worker stopping", {{"worker", NameOf(stopping.slot)},
-                                {"reason", ToString(stopping.reason)},
+                                {"reason", stopping.reason == StopReason::kLifetime
+                                               ? "lifetime"
+                                               : ToString(stopping.reason)},
                                 {"state", ToString(stopping.state)}});
 }
 
 void Supervisor::Do(const action::WorkerEnded& ended) {
   if (ended.failure == 0) return;
-  WorkerProcess* worker = Find(ended.slot);
-  log::Warn("worker start failed",
-            {{"worker", NameOf(ended.slot)},
-             {"why", worker != nullptr && !worker->unusable.empty() ? worker->unusable
-                                                                    : ToString(ended.cause)},
-             {"failures", ended.failure}});
+  log::Warn("worker start failed", {{"worker", NameOf(ended.slot)},
+                                    {"why", ended.how},
+                                    {"failures", ended.failure}});
 }
 
 void Supervisor::Do(const action::JobEnded& ended) {
@@ -251,13 +250,15 @@ void Supervisor::Do(const action::JobEnded& ended) {
   if (ended.outcome == Outcome::kLost) event = "job lost";
   if (ended.outcome == Outcome::kTimeout) event = "job timeout";
   const bool warn = ended.outcome == Outcome::kLost || ended.outcome == Outcome::kTimeout;
-  log::Write(warn ? log::Level::kWarn : log::Level::kInfo, event,
-             {{"worker", ended.slot.value == 0 ? std::string("none") : NameOf(ended.slot)},
-              {"job", ended.job},
-              {"task", ended.task},
-              {"attempt", ended.attempt},
-              {"error", ended.why},
-              {"next", next}});
+  std::vector<log::Field> fields{
+      {"worker", ended.slot.value == 0 ? std::string("none") : NameOf(ended.slot)},
+      {"job", ended.job},
+      {"task", ended.task},
+      {"attempt", ended.attempt},
+      {"error", ended.why},
+      {"next", next}};
+  if (ended.limit.count() > 0) fields.emplace_back("limit_ms", ended.limit.count());
+  log::Write(warn ? log::Level::kWarn : log::Level::kInfo, event, fields);
 }
 
 void Supervisor::Do(const action::JobSlow& slow) {

@@ -182,6 +182,11 @@ class Supervisor {
   int exit_status_ = 0;
 };
 
+/// The bytes that a result is on the queue: text profiles carry characters, not JSON strings.
+/// `scratch` keeps what is not the text of the line itself.
+std::string_view ToQueueBytes(const workman::protocol::Payload& payload, PayloadKind kind,
+                              std::string& scratch);
+
 /// What core needs of a profile.
 Limits MakeLimits(const Profile& profile);
 

@@ -179,7 +179,13 @@ Snapshot Supervisor::TakeSnapshot() {
   snapshot.version = WORKMAND_VERSION;
   snapshot.generation = core_->pool().generation();
   snapshot.state = ToState(core_->phase());
+  // A slot without a process is shown while one is due in it, not for ever.
+  int missing = core_->pool().target();
   for (const auto& slot : core_->workers().slots()) {
+    missing -= slot->Alive() && !slot->retiring ? 1 : 0;
+  }
+  for (const auto& slot : core_->workers().slots()) {
+    if (!slot->Alive() && (stop_step_ > 0 || missing-- <= 0)) continue;
     const WorkerProcess* process = Find(slot->id);
     WorkerSnapshot worker;
     worker.worker = NameOf(slot->id);

@@ -30,7 +30,7 @@ Unfit FitArgs(const Job& job, PayloadKind kind, proto::JobMessage& message, std:
     message.args = "null";
     return {};
   }
-  if (json && proto::IsJson(bytes)) {
+  if (json && proto::IsJson(bytes, proto::kMaxPayloadDepth)) {
     message.args = proto::OnOneLine(bytes, scratch);
     return {};
   }
@@ -52,6 +52,19 @@ Unfit FitArgs(const Job& job, PayloadKind kind, proto::JobMessage& message, std:
 }
 
 }  // namespace
+
+std::string_view ToQueueBytes(const proto::Payload& payload, PayloadKind kind, std::string& scratch) {
+  if (payload.is_base64()) {
+    scratch = proto::DecodeBase64(payload.base64).value_or("");
+    return scratch;
+  }
+  if (payload.absent()) return kind == PayloadKind::kText ? "" : "null";
+  if (kind == PayloadKind::kText && payload.json.front() == '"') {
+    scratch = proto::ReadString(payload.json).value_or("");
+    return scratch;
+  }
+  return payload.json;
+}
 
 void Supervisor::Do(const action::SendJob& send) {
   WorkerProcess* worker = Find(send.slot);
@@ -141,8 +154,8 @@ void Supervisor::OnData(WorkerProcess& worker, const proto::Data& data) {
   Update update;
   update.token = live->job.get().token;
   update.kind = Update::Kind::kData;
-  update.bytes = data.data.is_base64() ? proto::DecodeBase64(data.data.base64).value_or("")
-                                       : std::string(data.data.json);
+  std::string scratch;
+  update.bytes = ToQueueBytes(data.data, worker.profile->payload, scratch);
   core_->outbox().updates.push_back(std::move(update));
 }
 

@@ -60,21 +60,6 @@ Enqueue ToEnqueue(proto::JobSpec& spec) {
   return job;
 }
 
-/// The bytes that a result is on the queue: text profiles carry characters, not JSON strings.
-/// `scratch` keeps what is not the text of the line itself.
-std::string_view ToBytes(const proto::Payload& payload, PayloadKind kind, std::string& scratch) {
-  if (payload.is_base64()) {
-    scratch = proto::DecodeBase64(payload.base64).value_or("");
-    return scratch;
-  }
-  if (payload.absent()) return kind == PayloadKind::kText ? "" : "null";
-  if (kind == PayloadKind::kText && payload.json.front() == '"') {
-    scratch = proto::ReadString(payload.json).value_or("");
-    return scratch;
-  }
-  return payload.json;
-}
-
 }  // namespace
 
 std::string Supervisor::JobOf(const WorkerProcess& worker) {
@@ -124,7 +109,7 @@ void Supervisor::OnMessage(WorkerProcess& worker, const proto::FromWorker& messa
           [&](const proto::Done& done) {
             std::string scratch;
             report.kind = Outcome::kDone;
-            report.bytes = ToBytes(done.result, worker.profile->payload, scratch);
+            report.bytes = ToQueueBytes(done.result, worker.profile->payload, scratch);
             OnOutcome(worker, done.id, report, done.enqueue);
           },
           [&](const proto::Fail& fail) {
@@ -180,9 +165,10 @@ void Supervisor::OnReady(WorkerProcess& worker, const proto::Ready& ready) {
       Violate(worker, "V12", "a second ready", "", Weight::kScored);
       return;
     case Core::ReadyIs::kTooLate:
-      Violate(worker, "V03", "worker does not flush its stdout: ready came only at end of file", "",
-              Weight::kCounted);
+      worker.start_note = "worker does not flush its stdout: ready came only at end of file";
+      Violate(worker, "V03", worker.start_note, "", Weight::kCounted);
       return;
+    case Core::ReadyIs::kUnwanted: return;
   }
   if (ready.clamped) {
     Violate(worker, "V20", "concurrency or prefetch is out of range and was clamped", "",
@@ -315,7 +301,8 @@ void Supervisor::OnOverflow(WorkerProcess& worker, std::string_view kept) {
 void Supervisor::Violate(WorkerProcess& worker, std::string_view code, std::string_view why,
                          std::string_view line, Weight weight) {
   ++violations_[std::string(code)];
-  log::Warn(code == "V04" || code == "V05" ? "worker stdout" : "violation",
+  const bool tolerated = weight == Weight::kCounted && (code == "V04" || code == "V05");
+  log::Warn(tolerated ? "worker stdout" : "violation",
             {{"worker", worker.name},
              {"job", JobOf(worker)},
              {"code", code},

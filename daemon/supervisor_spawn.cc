@@ -111,7 +111,10 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
     MarkUndelivered(*worker);
   }
   Exit exit;
-  exit.how = worker->unusable.empty() ? status.ToString() : worker->unusable;
+  exit.how = status.ToString();
+  if (slot.start_timed_out) exit.how = std::string(ToString(Cause::kStartTimeout));
+  if (!worker->start_note.empty()) exit.how = worker->start_note;
+  if (!worker->unusable.empty()) exit.how = worker->unusable;
   exit.unusable = !worker->unusable.empty();
   if (status.exec_error.empty()) {
     (status.signal != 0 ? exit.signal : exit.code) = status.signal != 0 ? status.signal : status.code;

@@ -49,6 +49,7 @@ struct WorkerProcess {
   std::unique_ptr<io::Timer> stdout_timer;  ///< stdout is at EOF and the process lives
 
   std::string unusable;     ///< why it can never work with this profile; empty = it may
+  std::string start_note;   ///< what is known of why it did not start; empty = nothing
   std::string stderr_tail;  ///< the last bytes of stderr, for the record of its death
   std::int64_t err_second = 0;
   int err_lines = 0;  ///< in that second

@@ -89,6 +89,7 @@ std::string Render(const Options& options, std::string_view level, std::string_v
     line += R"(,"event":)";
     AppendQuoted(line, event);
     for (const Field& field : fields) {
+      if (field.text.empty()) continue;
       line += ',';
       AppendQuoted(line, field.key);
       line += ':';
@@ -108,6 +109,7 @@ std::string Render(const Options& options, std::string_view level, std::string_v
   line += options.profile.empty() ? "" : " ";
   line += event;
   for (const Field& field : fields) {
+    if (field.text.empty()) continue;
     line += ' ';
     line += field.key;
     line += '=';

@@ -43,7 +43,7 @@ struct Field {
 void Reopen();
 [[nodiscard]] bool Enabled(Level level);
 
-/// Writes `event` (a short stable word or phrase, e.g. "worker ready") with its fields.
+/// A field whose text is empty is left out. Writes `event` (a short stable word or phrase, e.g. "worker ready") with its fields.
 /// Text: `2026-01-02T03:04:05.678Z info  thumbs worker ready worker=thumbs-1 pid=42`.
 /// JSON: `{"time":…,"level":"info","profile":"thumbs","event":"worker ready","worker":"thumbs-1"}`.
 void Write(Level level, std::string_view event, const std::vector<Field>& fields);

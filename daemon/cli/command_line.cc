@@ -33,7 +33,7 @@ struct Words {
   std::function<ExitCode()> run;
 };
 
-/// For CLI11: "" where `text` is a length of time that `fits`, else what is wrong with it.
+/// For CLI11: "" where `text` is a length of time that fits, else what is wrong with it.
 std::string CheckDuration(const std::string& text, bool zero_fits, bool infinity_fits) {
   const Result<Duration> duration = ParseDuration(text);
   if (!duration) return duration.error().message;
@@ -56,7 +56,6 @@ CLI::App* AddCommand(CLI::App& app, Words& words, const std::string& name,
 }
 
 ExitCode RunEnqueueWords(Words& words) {
-  if (!words.from.empty()) return RunBulk({words.profile, words.from});
   EnqueueOptions& options = words.enqueue;
   options.profile = words.profile;
   options.job.priority = ParsePriority(words.priority).value_or(Priority::kNormal);
@@ -105,7 +104,10 @@ void AddEnqueue(CLI::App& app, Words& words) {
     if (from->count() == 0 && (task->count() == 0 || words.enqueue.job.task.empty())) {
       throw CLI::ValidationError("enqueue needs a TASK, or --from FILE");
     }
-    words.run = [&words] { return RunEnqueueWords(words); };
+    const bool bulk = from->count() > 0;
+    words.run = [&words, bulk] {
+      return bulk ? RunBulk({words.profile, words.from}) : RunEnqueueWords(words);
+    };
   });
 }
 

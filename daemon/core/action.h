@@ -52,6 +52,7 @@ struct JobEnded {
   enum class Next : std::uint8_t { kGone, kRetry, kBack, kDead };
   Next next;
   Duration delay;
+  Duration limit;  ///< of a time-out
   std::string why;
 };
 /// A job passed slow_job_threshold or soft_time_limit.
@@ -65,7 +66,7 @@ struct JobSlow {
 /// The worker in the slot has ended. `failure` > 0: it counts as the n-th start failure in a row.
 struct WorkerEnded {
   SlotId slot;
-  Cause cause;
+  std::string how;
   int failure;
 };
 struct WorkerStopping {

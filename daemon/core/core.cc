@@ -41,7 +41,8 @@ Core::ReadyIs Core::OnReady(SlotId id, std::shared_ptr<const Announcement> annou
   Slot& slot = workers_.at(id);
   const bool late = slot.state == State::kClosing && slot.start_timed_out;
   if (!workers_.Ready(slot, std::move(announced), now)) {
-    return late ? ReadyIs::kTooLate : ReadyIs::kSecond;
+    if (slot.ever_ready) return ReadyIs::kSecond;
+    return late ? ReadyIs::kTooLate : ReadyIs::kUnwanted;
   }
   pool_.OnReady(slot, now);
   unbalanced_ = true;

@@ -38,7 +38,12 @@ struct CoreOptions {
 
 class Core {
  public:
-  enum class ReadyIs : std::uint8_t { kFirst, kSecond, kTooLate };
+  enum class ReadyIs : std::uint8_t {
+    kFirst,
+    kSecond,
+    kTooLate,   ///< after start_timeout, when stdin was closed: it does not flush its stdout
+    kUnwanted,  ///< it was told to go while it booted
+  };
   enum class OutcomeIs : std::uint8_t { kSettled, kUnknown, kBeforeReady };
 
   explicit Core(CoreOptions options);

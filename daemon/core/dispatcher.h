@@ -26,6 +26,7 @@ struct OutcomeReport {
   std::optional<bool> requeue;    ///< abort
   std::optional<Duration> delay;
   std::vector<Enqueue> enqueue;
+  Duration limit{0};  ///< of a time-out, for the log
 };
 
 /// Numbers since the start, for status and metrics.
@@ -116,7 +117,7 @@ class Dispatcher {
   void GiveBack(HeldJob job);
   void Push(HeldJob job, Update update);
   void Report(const Slot* slot, const Job& job, Outcome outcome, action::JobEnded::Next next,
-              Duration delay, std::string_view why);
+              Duration delay, const OutcomeReport& report);
   void MeasureRun(const Delivery& delivery, TimePoint now);
   [[nodiscard]] std::int64_t PrefetchRoom() const;
 

@@ -220,7 +220,7 @@ void Pool::OnGone(Slot& slot, const Exit& exit, TimePoint now) {
   } else if (unasked) {
     next_start_ = std::max(next_start_, After(now, limits_->respawn_min));
   }
-  outbox_.actions.emplace_back(action::WorkerEnded{slot.id, slot.cause, failure});
+  outbox_.actions.emplace_back(action::WorkerEnded{slot.id, exit.how, failure});
 }
 
 void Pool::CountFailure(const Slot& slot, const Exit& exit, TimePoint now) {

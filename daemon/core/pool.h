@@ -90,6 +90,7 @@ class Pool {
   void Recover();
   void ResetTarget();
   Slot* LongestIdle(Generation generation, bool older);
+  Slot* AnyOldOpen();
   [[nodiscard]] Duration Backoff(const Limits& limits, int failures) const;
   void Emit(action::PoolEvent::Kind kind, Generation generation, int number, std::string why);
 

@@ -54,15 +54,24 @@ void Pool::RollBack(const std::string& why, TimePoint now) {
   Emit(Kind::kReloadRolledBack, pending.generation, pending.failures, why);
 }
 
+Slot* Pool::AnyOldOpen() {
+  for (const auto& slot : workers_.slots()) {
+    if (slot->Open() && slot->generation != committed_) return slot.get();
+  }
+  return nullptr;
+}
+
 void Pool::RollOn(Census& census, TimePoint now) {
   if (!rolling_) return;
   const int least = target_ - limits_->max_unavailable;
   while (census.old > 0 && census.current_ready + census.old - 1 >= least) {
-    Slot* idle = LongestIdle(committed_, true);
-    if (idle == nullptr) break;
-    workers_.Stop(*idle, StopReason::kRestart, limits_->graceful_restart, now);
+    Slot* goes = LongestIdle(committed_, true);
+    // Under load one that was idle at the commit may be busy whenever we look: it drains.
+    if (goes == nullptr) goes = AnyOldOpen();
+    if (goes == nullptr) break;
+    workers_.Stop(*goes, StopReason::kRestart, limits_->graceful_restart, now);
     --census.old;
-    ++census.old_leaving;
+    ++(goes->in_flight.empty() ? census.old_leaving : census.old_draining);
   }
   StartMissing(census, now);
   if (census.old > 0 || census.old_leaving > 0 || census.current_ready < target_) return;

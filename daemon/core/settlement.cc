@@ -33,7 +33,8 @@ void Dispatcher::Settle(Slot& slot, Delivery& delivery, OutcomeReport& report, T
   const JobPolicy policy = Resolve(taken.job.get(), *limits_, slot.announced.get());
   if (taken.timed_out) {
     report.bytes = {};
-    report.message = "ran longer than its time limit";
+    report.message = ToString(taken.ended_by);
+    report.limit = taken.time_limit;
     report.retry.reset();
     report.delay.reset();
     Fail(&slot, std::move(taken.job), policy, Outcome::kTimeout, report, now);
@@ -55,11 +56,12 @@ void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, std::s
     std::string message = "the worker ended while it ran the job: ";
     message += how;
     if (delivery.undelivered || delivery.started_at == kNever) {
-      Report(&slot, delivery.job.get(), Outcome::kAbort, action::JobEnded::Next::kBack, {},
-             "never started");
+      report.message = "never started";
+      Report(&slot, delivery.job.get(), Outcome::kAbort, action::JobEnded::Next::kBack, {}, report);
       GiveBack(std::move(delivery.job));
     } else if (delivery.timed_out) {
-      report.message = "ran longer than its time limit";
+      report.message = ToString(delivery.ended_by);
+      report.limit = delivery.time_limit;
       Fail(&slot, std::move(delivery.job), policy, Outcome::kTimeout, report, now);
     } else if (by_us) {
       report.message = ToString(asked_signal ? Cause::kAsked : slot.cause);
@@ -82,7 +84,7 @@ void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Ou
   const Duration delay =
       dead ? Duration{0}
            : report.delay.value_or(RetryDelay(policy.retry, job.get().attempt, random_.Fraction()));
-  Report(slot, job.get(), outcome, dead ? Next::kDead : Next::kRetry, delay, report.message);
+  Report(slot, job.get(), outcome, dead ? Next::kDead : Next::kRetry, delay, report);
   if (dead) ++counts_.dead;
   if (!dead && !traits_.retry_delay) {
     if (closed_ || later_.size() >= kMostRetriesInHand) {
@@ -119,7 +121,7 @@ void Dispatcher::AbortJob(const Slot* slot, HeldJob job, const JobPolicy& policy
   ++counts_.abort;
   const bool drop = wanted == OnAbort::kDrop;
   const Duration delay = report.delay.value_or(Duration{0});
-  Report(slot, job.get(), Outcome::kAbort, drop ? Next::kGone : Next::kBack, delay, report.message);
+  Report(slot, job.get(), Outcome::kAbort, drop ? Next::kGone : Next::kBack, delay, report);
   Update update = Begin(job, drop ? Update::Kind::kDone : Update::Kind::kAbort, drop ? "null" : "");
   update.delay = delay;
   update.enqueue = std::move(report.enqueue);
@@ -141,10 +143,11 @@ void Dispatcher::Push(HeldJob job, Update update) {
 }
 
 void Dispatcher::Report(const Slot* slot, const Job& job, Outcome outcome,
-                        action::JobEnded::Next next, Duration delay, std::string_view why) {
-  outbox_.actions.emplace_back(action::JobEnded{slot == nullptr ? SlotId{} : slot->id, job.id,
-                                                job.task, job.attempt, outcome, next, delay,
-                                                std::string(why)});
+                        action::JobEnded::Next next, Duration delay,
+                        const OutcomeReport& report) {
+  outbox_.actions.emplace_back(action::JobEnded{
+      slot == nullptr ? SlotId{} : slot->id, job.id, job.task, job.attempt, outcome, next, delay,
+      report.limit, std::string(report.message)});
 }
 
 }  // namespace workmand

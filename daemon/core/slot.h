@@ -96,6 +96,7 @@ struct Delivery {
   TimePoint cancelled_at = kNever;  ///< when a cancel-capable worker was told
   Duration extended{0};
   bool timed_out = false;
+  Cause ended_by = Cause::kTimeLimit;  ///< what timed out: its time limit or its signs of life
   bool undelivered = false;  ///< its line was not fully taken by the worker's stdin
 };
 

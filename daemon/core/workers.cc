@@ -250,7 +250,11 @@ void Workers::Arm(Slot& slot) {
 
 void Workers::OnDeadline(Slot& slot, TimePoint now) {
   if (slot.deadline > now) return;
-  if (slot.Open() && slot.lifetime_at <= now) Retire(slot, StopReason::kLifetime, now);
+  if (slot.Open() && slot.lifetime_at <= now) {
+    Retire(slot, StopReason::kLifetime, now);
+    Arm(slot);
+    if (slot.deadline > now) return;
+  }
   Cause cause = Cause::kGraceOver;
   Facts facts;
   switch (slot.state) {
@@ -306,6 +310,7 @@ void Workers::ReportSlow(Slot& slot, Delivery& delivery, TimePoint now) {
 /// True when the worker was put on the abort rung (its deliveries may have moved on).
 bool Workers::EndJobTime(Slot& slot, Delivery& delivery, Cause cause, TimePoint now) {
   delivery.timed_out = true;
+  delivery.ended_by = cause;
   delivery.stall_at = kNever;
   if (slot.announced->cancel && delivery.cancelled_at == kNever) {
     SendCancel(slot, delivery, CancelReason::kTimeout, now);

@@ -88,19 +88,19 @@ void Child::Impl::WatchStdout() {
 
 void Child::Impl::StdoutReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
   if (handle->data == nullptr) return;
-  const auto self = static_cast<Impl*>(handle->data)->shared_from_this();
+  const auto self = static_cast<Impl*>(handle->data)->weak_from_this().lock();
   self->OnReadable(self->out);
 }
 
 void Child::Impl::StderrReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
   if (handle->data == nullptr) return;
-  const auto self = static_cast<Impl*>(handle->data)->shared_from_this();
+  const auto self = static_cast<Impl*>(handle->data)->weak_from_this().lock();
   self->OnReadable(self->err);
 }
 
 void Child::Impl::StdinReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
   if (handle->data == nullptr) return;
-  const auto self = static_cast<Impl*>(handle->data)->shared_from_this();
+  const auto self = static_cast<Impl*>(handle->data)->weak_from_this().lock();
   self->OnWritable();
 }
 
@@ -163,7 +163,7 @@ void Child::Impl::OnExit(int code, int signo) {
 }
 
 void Child::Impl::OnSettleTimer() {
-  const auto self = shared_from_this();
+  const auto self = weak_from_this().lock();
   Drain(out);
   if (abandoned || gone) return;
   if (in_grace || !out.is_open()) {

@@ -17,7 +17,7 @@ std::string FindLauncher() {
 
 std::string FindLauncherFrom(const std::string& directory) {
   for (const char* place : {"/workmand-launch", "/../libexec/workman/workmand-launch"}) {
-    const auto path = std::filesystem::path(directory + place).lexically_normal().string();
+    auto path = std::filesystem::path(directory + place).lexically_normal().string();
     if (::access(path.c_str(), X_OK) == 0) return path;
   }
   return {};

@@ -129,7 +129,7 @@ void LineServer::Impl::Allocate(uv_handle_t* handle, std::size_t /*size*/,
 void LineServer::Impl::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) noexcept {
   if (stream->data == nullptr || size == 0) return;
   auto& connection = *static_cast<Connection*>(stream->data);
-  const auto self = connection.server.shared_from_this();
+  const auto self = connection.server.weak_from_this().lock();
   if (size > 0) {
     self->OnBytes(connection, {buffer->base, static_cast<std::size_t>(size)});
   } else if (size == UV_EOF) {
@@ -230,7 +230,7 @@ void LineServer::Impl::Drop(Connection& connection) {
 }
 
 void LineServer::Impl::AnnounceClosed() {
-  const auto self = shared_from_this();
+  const auto self = weak_from_this().lock();
   const auto ids = std::exchange(closed, {});
   for (const ConnectionId id : ids) {
     if (abandoned) return;

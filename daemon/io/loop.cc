@@ -39,7 +39,7 @@ int CountOrphans(uv_loop_t* loop) {
 
 }  // namespace
 
-Loop::Loop() : read_buffer_(std::make_unique<char[]>(kReadBufferBytes)) {
+Loop::Loop() : read_buffer_(kReadBufferBytes) {
   WORKMAND_CHECK(uv_loop_init(&loop_) == 0, "the event loop cannot be made");
   clock_ = FreezeClock(Real());
   WORKMAND_CHECK(std::signal(SIGPIPE, SIG_IGN) != SIG_ERR, "SIGPIPE cannot be ignored");

@@ -2,9 +2,9 @@
 // Everything here belongs to the one loop thread, except Async::Send.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <initializer_list>
-#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -84,11 +84,11 @@ class Loop {
   void OnTurnEnd(std::function<void()> callback);
 
   /// Scratch memory for one read (64 KiB), shared by all handles: valid until the next read.
-  [[nodiscard]] std::span<char> read_buffer() { return {read_buffer_.get(), kReadBufferBytes}; }
+  [[nodiscard]] std::span<char> read_buffer() { return read_buffer_; }
 
  private:
   friend class Timer;
-  static constexpr std::size_t kReadBufferBytes = 64 * 1024;
+  static constexpr std::size_t kReadBufferBytes = std::size_t{64} * 1024;
 
   [[nodiscard]] TimePoint Real() const;
   void EndTurn();
@@ -97,7 +97,7 @@ class Loop {
   uv_loop_t loop_{};
   UvHandle<uv_prepare_t> prepare_;
   std::function<void()> turn_end_;
-  std::unique_ptr<char[]> read_buffer_;
+  std::vector<char> read_buffer_;
   bool running_ = false;
   bool in_timer_ = false;                   ///< a timer's callback is running
   mutable FreezeClock clock_{TimePoint{}};  ///< mutable: a look at the time notices a freeze

@@ -1,14 +1,15 @@
 #include "daemon/io/pipes.h"
 
+#include <array>
 #include <cerrno>
-#include <cstring>
 #include <unistd.h>
+#include <utility>
 
 namespace workmand::io {
 namespace {
 
 /// A buffer that one huge message blew up is not kept for the life of the child.
-constexpr std::size_t kKeptCapacity = 1024 * 1024;
+constexpr std::size_t kKeptCapacity = std::size_t{1024} * 1024;
 
 void Empty(std::string& text) {
   text.clear();
@@ -19,9 +20,10 @@ void Empty(std::string& text) {
 
 Result<Pipe> MakePipe(PipeDirection direction) {
   const bool we_write = direction == PipeDirection::kToChild;
-  uv_file fds[2];
+  std::array<uv_file, 2> fds{};
   // O_NONBLOCK belongs to one end, so that ours does not reach the child.
-  const int error = uv_pipe(fds, we_write ? 0 : UV_NONBLOCK_PIPE, we_write ? UV_NONBLOCK_PIPE : 0);
+  const int error =
+      uv_pipe(fds.data(), we_write ? 0 : UV_NONBLOCK_PIPE, we_write ? UV_NONBLOCK_PIPE : 0);
   if (error != 0) {
     return Fail(ErrorCode::kSystem, std::string("cannot make a pipe: ") + uv_strerror(error));
   }

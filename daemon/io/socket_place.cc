@@ -27,7 +27,7 @@ std::string HolderOf(int lock) {
   std::array<char, 32> text{};
   const ssize_t size = ::pread(lock, text.data(), text.size(), 0);
   if (size <= 0) return "unknown";
-  return std::string(text.data(), std::strcspn(text.data(), "\n"));
+  return {text.data(), std::strcspn(text.data(), "\n")};
 }
 
 /// A lock file may be removed by its holder between our open and our lock: then the lock is on a

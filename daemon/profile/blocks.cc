@@ -95,6 +95,7 @@ std::optional<std::uint64_t> ReadLimit(const Field& field, LimitKind kind) {
 void ReadRlimits(Draft& draft, const Field& field) {
   if (!field.IsMapping()) return;
   std::vector<std::string> names;
+  names.reserve(kLimitNames.size());
   for (const LimitName& limit : kLimitNames) names.emplace_back(limit.name);
   for (const YamlNode::Entry& entry : field.node().entries) {
     bool known = false;

@@ -115,6 +115,7 @@ Key TextKey(std::string path, Get get) {
 template <typename Get, typename Value, std::size_t kCount>
 Key ChoiceKey(std::string path, Get get, std::array<Choice<Value>, kCount> choices) {
   std::vector<std::string> words;
+  words.reserve(kCount);
   for (const auto& choice : choices) words.emplace_back(choice.word);
   return MakeKey(
       std::move(path), get,

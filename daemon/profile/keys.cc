@@ -10,10 +10,7 @@ namespace workmand {
 namespace {
 
 /// The place of a key in a Profile, const or not.
-#define WORKMAND_AT(member)    \
-  [](auto& profile) -> auto& { \
-    return profile.member;     \
-  }
+#define WORKMAND_AT(member) ([](auto& profile) -> auto& { return profile.member; })
 
 constexpr int kMaxWorkers = 10'000;
 constexpr int kMaxPrefetch = 100'000;

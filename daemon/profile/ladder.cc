@@ -18,20 +18,29 @@ Duration Add(Duration a, Duration b) {
   return a == kInfinite || b == kInfinite ? kInfinite : a + b;
 }
 
-/// One rung: the moment, flush right, and what happens then.
-std::string Rung(Duration when, const std::string& what) {
+/// A line with what stands in the column of moments, flush right.
+std::string Line(const std::string& moment, const std::string& what) {
   constexpr std::size_t kWidth = 8;
-  std::string moment = when == kInfinite ? "never" : PrintDuration(when);
-  if (moment.size() < kWidth) moment.insert(0, kWidth - moment.size(), ' ');
-  return moment + "  " + what + "\n";
+  std::string line(moment.size() < kWidth ? kWidth - moment.size() : 0, ' ');
+  line.append(moment).append("  ").append(what).append("\n");
+  return line;
+}
+
+/// One rung: the moment, and what happens then.
+std::string Rung(Duration when, const std::string& what) {
+  return Line(when == kInfinite ? "never" : PrintDuration(when), what);
+}
+
+/// What belongs to no moment.
+std::string Note(const std::string& what) {
+  return Line("", what);
 }
 
 std::string TermRule(StopSignal signal) {
   const std::string later = PrintDuration(kTermAfterEof) + " after stdin closed";
   switch (signal) {
-    case StopSignal::kAuto:
-      return "SIGTERM at once to a busy worker that announced it, to others " + later;
-    case StopSignal::kAlways: return "SIGTERM at once to every worker";
+    case StopSignal::kAuto: return "SIGTERM to busy workers that announced it, to others " + later;
+    case StopSignal::kAlways: return "SIGTERM to every worker";
     case StopSignal::kNone: return "no SIGTERM to workers";
   }
   return "";
@@ -42,8 +51,8 @@ std::string PrintRungs(const Profile& profile, Duration graceful, std::string_vi
   std::string text = Rung(Duration{0}, "notice; stdin closes when nothing is in flight");
   text += Rung(Duration{0}, TermRule(profile.stop_signal) + " (stop_signal)");
   text +=
-      Rung(graceful, "SIGABRT (" + std::string(key) + "), or " + PrintDuration(profile.exit_grace) +
-                         " after stdin closed (exit_grace), whichever comes first");
+      Rung(graceful, "SIGABRT (" + std::string(key) + "), sooner " +
+                         PrintDuration(profile.exit_grace) + " after stdin closed (exit_grace)");
   text +=
       Rung(Add(graceful, profile.abort_timeout), "SIGKILL to the process group (abort_timeout)");
   return text;
@@ -55,25 +64,24 @@ std::string PrintJob(const Profile& profile) {
     text += Rung(profile.soft_time_limit, "cancel, to workers that know it (soft_time_limit)");
   }
   if (profile.time_limit.count() == 0) {
-    text += "          no time limit\n";
+    text += Note("no time limit");
   } else {
     text += Rung(profile.time_limit, "SIGABRT, the attempt counts (time_limit)");
     text += Rung(profile.time_limit + profile.abort_timeout, "SIGKILL (abort_timeout)");
   }
   for (const auto& [name, task] : profile.tasks) {
     if (!task.time_limit) continue;
-    const bool none = task.time_limit->count() == 0;
-    text += none ? "          " + name + ": no time limit\n"
-                 : Rung(*task.time_limit, name + ": SIGABRT (tasks." + name + ".time_limit)");
+    text += task.time_limit->count() == 0
+                ? Note(name + ": no time limit")
+                : Rung(*task.time_limit, name + ": SIGABRT (time_limit of the task)");
   }
   if (profile.stall_timeout.count() > 0) {
-    text += Rung(profile.stall_timeout,
-                 "without progress, data or heartbeat: SIGABRT "
-                 "(stall_timeout)");
+    text += Rung(profile.stall_timeout, "without a sign of life: SIGABRT (stall_timeout)");
   }
-  return text + "          its lease lasts " + PrintDuration(profile.lease_time) +
-         " and is renewed every " + PrintDuration(profile.lease_time / kRenewalsPerLease) +
-         " while it runs (lease_time)\n";
+  return text +
+         Note("its lease lasts " + PrintDuration(profile.lease_time) + " and is renewed every " +
+              PrintDuration(profile.lease_time / kRenewalsPerLease) +
+              " while it runs (lease_time)");
 }
 
 std::string PrintStart(const Profile& profile) {

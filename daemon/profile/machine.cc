@@ -1,6 +1,7 @@
 #include "daemon/profile/machine.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sched.h>
 #include <sstream>
@@ -8,6 +9,8 @@
 
 namespace workmand {
 namespace {
+
+namespace fs = std::filesystem;
 
 std::string ReadSmallFile(const std::string& path) {
   std::ifstream file(path);
@@ -80,8 +83,9 @@ std::optional<int> CgroupCpus(const std::string& root, std::string_view membersh
     if (controllers.empty()) {
       found = LeastQuota(root, group, UnifiedQuota);
     } else if (HasController(controllers, "cpu")) {
-      found = LeastQuota(root + "/" + controllers, group, LegacyQuota);
-      if (!found) found = LeastQuota(root + "/cpu", group, LegacyQuota);
+      for (const std::string& mount : {controllers, std::string("cpu")}) {
+        if (!found) found = LeastQuota((fs::path(root) / mount).string(), group, LegacyQuota);
+      }
     }
     if (found) cpus = std::min(cpus.value_or(*found), *found);
   }

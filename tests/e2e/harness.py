@@ -226,6 +226,10 @@ class Daemon:
 
     # ---- the workman program ----
 
+    @staticmethod
+    def json(value):
+        return json.dumps(value, separators=(",", ":"))
+
     def command(self, verb, *arguments):
         return [WORKMAN, verb, "-p", str(self.path), *arguments]
 
@@ -240,7 +244,7 @@ class Daemon:
 
     def enqueue(self, task, args=None, *options):
         """Returns the id of the job."""
-        result = self.workman("enqueue", *options, task, json.dumps(args))
+        result = self.workman("enqueue", *options, task, self.json(args))
         if result.returncode != 0 or not result.stdout.strip():
             raise AssertionError(f"enqueue exited {result.returncode}: {result.stderr}\n"
                                  f"{self.tail()}")
@@ -248,7 +252,7 @@ class Daemon:
 
     def wait(self, task, args=None, *options):
         """Enqueues with --wait in the background; finish() gives the outcome."""
-        return self.workman_async("enqueue", "--wait", *options, task, json.dumps(args))
+        return self.workman_async("enqueue", "--wait", *options, task, self.json(args))
 
     def call(self, task, args=None, *options):
         """Enqueues, waits, and returns the result as a value."""
@@ -275,7 +279,16 @@ class Daemon:
             status["counts"][key] >= value for key, value in counts.items()))["counts"]
 
     def pids(self):
-        return {entry["worker"]: entry["pid"] for entry in self.status()["workers"]}
+        """worker -> pid of those that live; the status also lists slots that wait for a process."""
+        return {entry["worker"]: entry["pid"] for entry in self.status()["workers"]
+                if entry["pid"] is not None}
+
+    def wait_workers(self, number, timeout=None):
+        """Waits until so many live and returns their entries in the status."""
+        def look():
+            living = [entry for entry in self.status()["workers"] if entry["pid"] is not None]
+            return living if len(living) == number else None
+        return poll(f"{number} living workers", look, timeout, self.tail)
 
     # ---- the end ----
 

@@ -76,7 +76,7 @@ class Verbs(harness.TestCase):
         daemon.wait_event("worker ready", count=3)
         self.assertEqual(daemon.workman("scale", "1").returncode, 0)
 
-        daemon.wait_status("one worker", lambda s: len(s["workers"]) == 1)
+        daemon.wait_workers(1)
         self.assertEqual(daemon.call("Echo", 1), 1)
 
     def test_scaling_down_lets_running_jobs_end(self):
@@ -97,7 +97,7 @@ class Verbs(harness.TestCase):
 
         self.assertEqual(daemon.workman("reload").returncode, 0)
 
-        daemon.wait_status("one worker", lambda s: len(s["workers"]) == 1)
+        daemon.wait_workers(1)
 
     def test_scaling_to_nonsense_is_refused(self):
         daemon = self.daemon()

@@ -67,13 +67,14 @@ class Crashes(harness.TestCase):
         script.chmod(0o755)
         daemon = self.daemon(wait="degraded", command=[str(script)], max_start_failures=2)
 
-        self.assertIn("cannot execute", str(daemon.find("worker start failed")[0]))
+        self.assertIn("cannot execute", daemon.find("worker gone")[0]["status"])
+        self.assertIn("cannot execute", daemon.find("degraded")[0]["why"])
 
     def test_a_worker_that_says_127_itself_could_be_executed(self):
         daemon = self.daemon(wait="degraded", command=harness.worker("--exit=127"),
                              max_start_failures=1)
 
-        self.assertNotIn("cannot execute", str(daemon.find("worker start failed")[0]))
+        self.assertEqual(daemon.find("worker gone")[0]["status"], "exit 127")
 
 
 class Starting(harness.TestCase):
@@ -96,7 +97,9 @@ class Starting(harness.TestCase):
         daemon = self.daemon(wait="degraded", command=harness.worker("--ready=unflushed"),
                              start_timeout="300ms", max_start_failures=1)
 
-        self.assertIn("flush", daemon.find("worker start failed")[0]["why"])
+        event = daemon.wait_event("violation")
+        self.assertEqual(event["code"], "V03")
+        self.assertIn("flush", event["why"])
 
     def test_a_slow_start_within_the_timeout_is_fine(self):
         daemon = self.daemon(command=harness.worker("--ready-late=0.5"))
@@ -158,7 +161,8 @@ class Recycling(harness.TestCase):
 
         self.assertEqual(daemon.call("Sleep", {"s": 1}), {"s": 1})
 
-        daemon.wait_event("worker stopping", reason="lifetime")
+        first = daemon.wait_event("worker gone")
+        self.assertEqual((first["reason"], first["status"]), ("lifetime", "exit 0"))
         self.assertEqual(daemon.status()["counts"]["lost"], 0)
 
 
@@ -173,7 +177,7 @@ class Scaling(harness.TestCase):
         daemon.signal(signal.SIGTTOU)
         daemon.wait_event("scaled", workers=1)
         daemon.wait_event("worker stopping", reason="scale")
-        daemon.wait_status("one worker", lambda s: len(s["workers"]) == 1)
+        daemon.wait_workers(1)
 
     def test_a_pool_between_min_and_max_grows_with_the_work_and_shrinks_again(self):
         daemon = self.daemon(min_workers=1, max_workers=3, idle_timeout="300ms")
@@ -184,7 +188,9 @@ class Scaling(harness.TestCase):
         for client in clients:
             self.assertEqual(client.finish().returncode, 0)
         daemon.wait_event("worker stopping", reason="idle", count=2)
-        daemon.wait_status("one worker", lambda s: len(s["workers"]) == 1)
+        daemon.wait_workers(1)
+        self.assertEqual(daemon.find("worker stopping", reason="scale"), [])
+        self.assertEqual(len(daemon.find("worker spawned")), 3)
 
     def test_usr1_and_usr2_do_no_harm(self):
         daemon = self.daemon()

@@ -109,11 +109,17 @@ class Damage(Base):
 
     def test_what_is_not_json_is_no_result(self):
         daemon = self.daemon()
-        for result in ("NaN", "tru", "01", "[1,,2]"):
+        too_deep = "[" * 600 + "]" * 600
+        for number, result in enumerate(("NaN", "tru", "01", "[1,,2]", too_deep)):
             text = DONE.replace("7", result) + "\n"
-            with self.subTest(result):
-                once = str(daemon.folder / result)
+            with self.subTest(result[:10]):
+                once = str(daemon.folder / f"once{number}")
                 self.assertEqual(self.raw(daemon, text, once=once)["attempt"], 2)
+
+    def test_a_result_that_is_not_utf_8_is_no_result(self):
+        daemon = self.daemon()
+
+        self.again(daemon, DONE.replace("7", '"\u00ff"') + "\n", latin1=True)
 
     def test_both_kinds_of_result_are_a_protocol_error(self):
         daemon = self.daemon()
@@ -257,6 +263,31 @@ class Pipes(Base):
 
         self.assertEqual(result["attempt"], 2)
         self.assertIn("V11", self.codes(daemon))
+
+    def test_a_worker_that_closed_stdin_costs_the_next_job_nothing(self):
+        daemon = self.daemon(abort_timeout="300ms")
+        daemon.call("CloseStdin")
+
+        self.assertEqual(daemon.call("Whole")["attempt"], 1)
+
+    def test_a_worker_that_never_reads_costs_the_job_nothing(self):
+        deaf = self.folder() / "deaf"
+        daemon = self.daemon(write_timeout="500ms", abort_timeout="300ms",
+                             command=harness.worker(f"--deaf-once={deaf}"))
+
+        result = daemon.workman("enqueue", "--wait", "Whole", "-",
+                                stdin=json.dumps({"big": "x" * 2_000_000}))
+
+        self.assertEqual(json.loads(result.stdout)["attempt"], 1)
+        self.assertEqual(len(daemon.find("worker spawned")), 2)
+
+    def test_a_flood_on_stderr_drowns_nobody(self):
+        daemon = self.daemon()
+
+        self.assertEqual(daemon.call("Flood", {"bytes": 20_000_000}), 20_000_000)
+
+        self.assertEqual(daemon.call("Echo", 1), 1)
+        self.assertLess(len(daemon.find("worker stderr")), 20_000)
 
     def test_a_grandchild_that_holds_stdout_does_not_delay_the_loss(self):
         daemon = self.daemon(kill_group=True)

@@ -36,8 +36,6 @@ GearmanQueue::GearmanQueue(std::vector<HostPort> servers) {
   }
 }
 
-GearmanQueue::~GearmanQueue() = default;
-
 Caps GearmanQueue::GetCaps() const {
   return GearmanCaps();
 }

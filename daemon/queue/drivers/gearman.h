@@ -37,9 +37,6 @@ inline constexpr Duration kConfirmTimeout{5'000};
 class GearmanQueue final : public Queue {
  public:
   explicit GearmanQueue(std::vector<HostPort> servers);
-  ~GearmanQueue() override;
-  GearmanQueue(const GearmanQueue&) = delete;
-  GearmanQueue& operator=(const GearmanQueue&) = delete;
 
   [[nodiscard]] Caps GetCaps() const override;
   void Connect() override;

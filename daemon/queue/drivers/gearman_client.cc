@@ -47,8 +47,6 @@ GearmanProducer::GearmanProducer(std::vector<HostPort> servers) {
   }
 }
 
-GearmanProducer::~GearmanProducer() = default;
-
 Caps GearmanProducer::GetCaps() const {
   return GearmanCaps();
 }
@@ -212,7 +210,7 @@ bool GearmanProducer::PutOnLane(Server& server, const Enqueue& job, std::string&
   if (server.created.empty()) return false;
   id = IdOf(server, server.created);
   if (!job.foreground) return true;
-  std::deque<std::string>& ids = server.waiting[server.created];
+  std::deque<std::string>& ids = server.waiting[server.created].ids;
   if (!ids.empty()) id += "#" + std::to_string(++duplicates_);
   ids.push_back(id);
   return true;
@@ -230,8 +228,8 @@ void GearmanProducer::Sweep(Server& server) {
   if (server.lane == nullptr || server.lane->state() != Lane::State::kLost) return;
   NoteAway(server, server.lane->reason());
   const std::string error = ErrorObject("the gearman server " + server.name + " " + server.reason);
-  for (auto& [handle, ids] : server.waiting) {
-    for (std::string& id : ids) {
+  for (auto& [handle, entry] : server.waiting) {
+    for (std::string& id : entry.ids) {
       replies_.push_back({std::move(id), Reply::State::kFailed, error});
     }
   }
@@ -256,35 +254,37 @@ void GearmanProducer::OnWork(Server& server, const Packet& packet) {
   const std::string handle(packet.body.substr(0, nul));
   const std::string_view rest =
       nul == std::string_view::npos ? std::string_view() : packet.body.substr(nul + 1);
-  const auto waiting = server.waiting.find(handle);
-  if (waiting == server.waiting.end()) return;
+  const auto found = server.waiting.find(handle);
+  if (found == server.waiting.end()) return;
+  Waiting& waiting = found->second;
   if (packet.type == PacketType::kWorkComplete) {
     Finish(server, handle, Reply::State::kDone, std::string(rest));
   } else if (packet.type == PacketType::kWorkException) {
     // Ends the job in gearmand; where a WORK_FAIL follows, nobody waits for it any more.
     Finish(server, handle, Reply::State::kFailed, ErrorObject(rest));
   } else if (packet.type == PacketType::kWorkFail) {
+    const bool told = !waiting.warning.empty();
     Finish(server, handle, Reply::State::kFailed,
-           ErrorObject("the job failed; its worker gave no reason"));
-  } else if (packet.type == PacketType::kWorkData || packet.type == PacketType::kWorkWarning) {
-    notes_.push_back({waiting->second.front(), Update::Kind::kData, std::string(rest)});
+           ErrorObject(told ? waiting.warning : "the job failed; its worker gave no reason"));
+  } else if (packet.type == PacketType::kWorkWarning) {
+    waiting.warning = rest;
+  } else if (packet.type == PacketType::kWorkData) {
+    notes_.push_back({waiting.ids.front(), Update::Kind::kData, std::string(rest)});
   } else if (packet.type == PacketType::kWorkStatus) {
     std::array<std::string_view, 2> numbers;
     if (!SplitFields(rest, numbers)) return;
-    notes_.push_back({waiting->second.front(),
-                      Update::Kind::kProgress,
-                      {},
-                      Number(numbers[0]),
-                      Number(numbers[1])});
+    notes_.push_back(
+        {waiting.ids.front(), Update::Kind::kProgress, {}, Number(numbers[0]), Number(numbers[1])});
   }
 }
 
 void GearmanProducer::Finish(Server& server, const std::string& handle, Reply::State state,
                              std::string bytes) {
-  const auto waiting = server.waiting.find(handle);
-  replies_.push_back({std::move(waiting->second.front()), state, std::move(bytes)});
-  waiting->second.pop_front();
-  if (waiting->second.empty()) server.waiting.erase(waiting);
+  const auto found = server.waiting.find(handle);
+  std::deque<std::string>& ids = found->second.ids;
+  replies_.push_back({std::move(ids.front()), state, std::move(bytes)});
+  ids.pop_front();
+  if (ids.empty()) server.waiting.erase(found);
 }
 
 void GearmanProducer::Collect(std::vector<Reply>& out, Duration timeout, const Waker& waker) {

@@ -30,9 +30,6 @@ inline constexpr Duration kAcceptTimeout{5'000};
 class GearmanProducer final : public Queue {
  public:
   explicit GearmanProducer(std::vector<HostPort> servers);
-  ~GearmanProducer() override;
-  GearmanProducer(const GearmanProducer&) = delete;
-  GearmanProducer& operator=(const GearmanProducer&) = delete;
 
   [[nodiscard]] Caps GetCaps() const override;
   /// Throws ConnectionLost unless at least one server answers.
@@ -54,14 +51,18 @@ class GearmanProducer final : public Queue {
   struct FreeClient {
     void operator()(gearman_client_st* client) const { gearman_client_free(client); }
   };
+  struct Waiting {
+    /// Several submits of one unique key share a handle, and each gets an answer of its own.
+    std::deque<std::string> ids;
+    /// The last WORK_WARNING: the reason, should the job fail (see WriteFailure).
+    std::string warning;
+  };
   struct Server {
     HostPort where;
     std::string name;
     std::unique_ptr<gearman_client_st, FreeClient> client;  ///< small background jobs
     std::unique_ptr<Lane> lane;                             ///< foreground and large jobs
-    /// Ids that wait for a result, by handle: several submits of one unique key share a handle, and
-    /// each gets an answer of its own.
-    std::unordered_map<std::string, std::deque<std::string>> waiting;
+    std::unordered_map<std::string, Waiting> waiting;       ///< foreground jobs by handle
     std::string created;  ///< the handle of the submit under way, once it came
     std::string refused;  ///< why the submit under way was refused
     TimePoint retry_at{};

@@ -81,7 +81,7 @@ void Lane::FinishConnect() {
 
 short Lane::WantedEvents() const {
   if (state_ == State::kConnecting) return POLLOUT;
-  const bool unsent = sent_ < out_.size();
+  const bool unsent = Unsent() > 0;
   return static_cast<short>(POLLIN | (unsent ? POLLOUT : 0));
 }
 

@@ -37,6 +37,8 @@ class Lane {
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
+  Lane(Lane&&) = delete;
+  Lane& operator=(Lane&&) = delete;
 
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] int fd() const { return fd_; }
@@ -51,6 +53,8 @@ class Lane {
   [[nodiscard]] bool Confirmed() const { return barriers_asked_ == barriers_answered_; }
   /// Since when the oldest unanswered barrier waits; kNever when there is none.
   [[nodiscard]] TimePoint WaitingSince() const { return Confirmed() ? kNever : asked_at_; }
+  /// Bytes of Out() that the socket has not taken yet.
+  [[nodiscard]] std::size_t Unsent() const { return out_.size() - sent_; }
   /// Sends what the socket takes now.
   void Flush();
 

@@ -15,6 +15,9 @@ namespace {
 /// Gearman's progress is two whole numbers; a fraction is told in steps of this.
 constexpr double kFractionSteps = 10'000;
 constexpr double kMostWhole = 2'000'000'000;
+/// Behind so much that a server has not read, progress and partial data are dropped: they are best
+/// effort, and must not fill the memory while a server hangs.
+constexpr std::size_t kMostUnsent = std::size_t{16} * 1024 * 1024;
 
 bool IsWhole(double number) {
   return number >= 0 && number <= kMostWhole && std::floor(number) == number;
@@ -35,11 +38,20 @@ void WriteProgress(std::string& out, std::string_view handle, const Update& upda
   AppendPacket(out, PacketType::kWorkStatus, {handle, Whole(numerator), Whole(denominator)});
 }
 
+void WriteNote(std::string& out, std::string_view handle, const Update& update) {
+  if (update.kind == Update::Kind::kData) {
+    AppendPacket(out, PacketType::kWorkData, {handle, update.bytes});
+  } else {
+    WriteProgress(out, handle, update);
+  }
+}
+
+/// Not WORK_EXCEPTION: gearmand 1.1.20 ends the job there, and what it then sends to clients that
+/// did not ask for exceptions is a WORK_FAIL with a NUL behind the handle, on which libgearman's
+/// client, and with it the gearman program, waits for ever. A warning reaches every client.
 void WriteFailure(std::string& out, std::string_view handle, std::string_view error) {
-  // gearmand ends the job at the exception, and tells WORK_FAIL to clients that did not ask for
-  // exceptions; the WORK_FAIL behind it is for servers that keep to the letter of the protocol.
   if (!error.empty()) {
-    AppendPacket(out, PacketType::kWorkException, {handle, error.substr(0, kMaxPayload)});
+    AppendPacket(out, PacketType::kWorkWarning, {handle, error.substr(0, kMaxPayload)});
   }
   AppendPacket(out, PacketType::kWorkFail, {handle});
 }
@@ -95,8 +107,7 @@ void GearmanQueue::GiveBack(WorkerLane& lane) {
 }
 
 void GearmanQueue::OnSubmitted(WorkerLane& lane, const Packet& packet) {
-  // gearmand ends a job at WORK_EXCEPTION and calls the WORK_FAIL that other servers want after it
-  // a mistake (see WriteFailure).
+  // JOB_NOT_FOUND is about an update of a job, never about a submit.
   const std::string_view code = packet.body.substr(0, packet.body.find('\0'));
   const bool failed = packet.type == PacketType::kError;
   if (lane.submits.empty() || (failed && code == "JOB_NOT_FOUND")) return;
@@ -162,10 +173,11 @@ WorkerLane* GearmanQueue::Settle(const Update& update, Applied& answer, TimePoin
   WorkerLane& lane = *held->second.lane;
   const std::string& handle = held->second.handle;
   switch (update.kind) {
-    case Update::Kind::kProgress: WriteProgress(lane.wire.Out(), handle, update); break;
+    case Update::Kind::kProgress:
     case Update::Kind::kData:
-      AppendPacket(lane.wire.Out(), PacketType::kWorkData, {handle, update.bytes});
-      break;
+      if (lane.wire.Unsent() < kMostUnsent) WriteNote(lane.wire.Out(), handle, update);
+      lane.wire.Flush();
+      return nullptr;
     case Update::Kind::kExtend: answer = Applied::kUnsupported; return nullptr;
     case Update::Kind::kDone:
       if (update.bytes.size() <= kMaxPayload) {
@@ -186,9 +198,8 @@ WorkerLane* GearmanQueue::Settle(const Update& update, Applied& answer, TimePoin
     case Update::Kind::kAbort:
       lane.draining = true;
       End(held, now);
-      return nullptr;
+      break;
   }
-  lane.wire.Flush();
   return nullptr;
 }
 

@@ -161,8 +161,8 @@ void SqliteQueue::LookAndWait(Duration timeout, const Waker& waker, Look look,
     }
     const Duration left = Until(Clock::now(), deadline);
     if (left == Duration{0}) return;
-    const Duration pause = in_vain ? std::min(left, kPauseAfterNothing) : Duration{0};
-    if (waker.Wait(-1, 0, pause) == Waker::Why::kWoken) return;
+    const Duration pause = std::min(left, kPauseAfterNothing);
+    if (in_vain && waker.Wait(-1, 0, pause) == Waker::Why::kWoken) return;
     const bool watched = !watch_ || watch_->fd() >= 0;
     const Duration most = watched ? kLongestSleep : settings_.poll_interval;
     const Duration sleep = std::clamp(next_event(), Duration{0}, std::min(left, most));

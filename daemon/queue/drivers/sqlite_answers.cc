@@ -1,5 +1,6 @@
 #include "daemon/queue/drivers/sqlite_answers.h"
 
+#include <algorithm>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -10,15 +11,15 @@
 namespace workmand::sqlite {
 namespace {
 
-constexpr char kLastSeq[] = "SELECT max(seq) FROM answers";
-constexpr char kNews[] =
+constexpr const char* kLastSeq = "SELECT max(seq) FROM answers";
+constexpr const char* kNews =
     "SELECT seq, job, kind, numerator, denominator, bytes FROM answers WHERE seq > ?1"
     " ORDER BY seq";
-constexpr char kCollected[] = "UPDATE answers SET waiters = waiters - 1 WHERE seq = ?1";
-constexpr char kForget[] =
+constexpr const char* kCollected = "UPDATE answers SET waiters = waiters - 1 WHERE seq = ?1";
+constexpr const char* kForget =
     "DELETE FROM answers WHERE job = ?2"
     " AND (SELECT waiters FROM answers WHERE seq = ?1) <= 0";
-constexpr char kSweep[] = "DELETE FROM answers WHERE expires_at <= ?1";
+constexpr const char* kSweep = "DELETE FROM answers WHERE expires_at <= ?1";
 
 }  // namespace
 

@@ -10,11 +10,11 @@
 namespace workmand::sqlite {
 namespace {
 
-constexpr char kBeginRead[] = "BEGIN";
-constexpr char kBeginWrite[] = "BEGIN IMMEDIATE";
-constexpr char kCommit[] = "COMMIT";
-constexpr char kRollback[] = "ROLLBACK";
-constexpr char kDataVersion[] = "PRAGMA data_version";
+constexpr const char* kBeginRead = "BEGIN";
+constexpr const char* kBeginWrite = "BEGIN IMMEDIATE";
+constexpr const char* kCommit = "COMMIT";
+constexpr const char* kRollback = "ROLLBACK";
+constexpr const char* kDataVersion = "PRAGMA data_version";
 
 /// SQLite keeps the pointer of a bound value: a Query lets it live for longer than the run.
 const auto kBorrowed = static_cast<sqlite3_destructor_type>(nullptr);
@@ -38,7 +38,8 @@ void Database::ConnectionDeleter::operator()(sqlite3* connection) const {
   sqlite3_close_v2(connection);
 }
 
-Database::Database(const DatabaseOptions& options) : options_(options), durable_(true) {
+Database::Database(DatabaseOptions options)
+    : options_(std::move(options)), durable_(options_.full_sync) {
   sqlite3* opened = nullptr;
   const int code = sqlite3_open_v2(
       options_.path.c_str(), &opened,

@@ -48,7 +48,7 @@ struct DatabaseOptions {
 class Database {
  public:
   /// Opens the file, and makes it when it is missing (not its folder).
-  explicit Database(const DatabaseOptions& options);
+  explicit Database(DatabaseOptions options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -91,7 +91,7 @@ class Database {
 
   DatabaseOptions options_;
   const Waker* waker_ = nullptr;  ///< see WakeWhileBusy
-  bool durable_;                  ///< whether commits are synced just now
+  bool durable_ = true;           ///< whether commits are synced just now
   bool patient_ = true;           ///< whether to wait for the lock
   Duration waited_{0};            ///< for the lock, in the present statement
   std::unique_ptr<sqlite3, ConnectionDeleter> connection_;
@@ -124,6 +124,7 @@ class Query {
   void Bind(int index, std::int64_t value);
   void Bind(int index, double value);
   void Bind(int index, std::string_view text);
+  void Bind(int index, const std::string& text) { Bind(index, std::string_view{text}); }
   void Bind(int index, const Blob& blob);
   void Bind(int index, std::nullopt_t);
   void Bind(int index, int value) { Bind(index, std::int64_t{value}); }

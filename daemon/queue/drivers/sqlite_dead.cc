@@ -1,5 +1,6 @@
 #include "daemon/queue/drivers/sqlite_dead.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <string>
@@ -7,19 +8,19 @@
 namespace workmand::sqlite {
 namespace {
 
-constexpr char kList[] =
+constexpr const char* kList =
     "SELECT id, task, attempts, deliveries, failed_at, error, payload FROM dead"
     " ORDER BY failed_at DESC, id DESC LIMIT ?1";
-constexpr char kFind[] =
+constexpr const char* kFind =
     "SELECT id, task, attempts, deliveries, failed_at, error, payload FROM dead WHERE id = ?1";
 // The fence goes on counting: a settlement from a former life must not fit this one.
-constexpr char kRevive[] =
+constexpr const char* kRevive =
     "INSERT OR IGNORE INTO jobs(id, task, state, priority, fence, attempts, deliveries,"
     " max_attempts, waiters, enqueued_at, due_at, unique_key, payload)"
     " SELECT id, task, 0, priority, fence, 0, 0, max_attempts, 0, enqueued_at, ?2, unique_key,"
     " payload FROM dead WHERE id = ?1";
-constexpr char kDrop[] = "DELETE FROM dead WHERE id = ?1";
-constexpr char kSweep[] = "DELETE FROM dead WHERE failed_at <= ?1";
+constexpr const char* kDrop = "DELETE FROM dead WHERE id = ?1";
+constexpr const char* kSweep = "DELETE FROM dead WHERE failed_at <= ?1";
 
 std::optional<std::int64_t> ParseId(std::string_view text) {
   std::int64_t id = 0;

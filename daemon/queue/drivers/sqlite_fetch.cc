@@ -8,23 +8,24 @@
 namespace workmand::sqlite {
 namespace {
 
-constexpr char kNextDue[] = "SELECT min(due_at) FROM jobs WHERE state = 2";
+constexpr const char* kNextDue = "SELECT min(due_at) FROM jobs WHERE state = 2";
 // In portions, so that a flood of jobs that fall due together does not hold the lock for long.
-constexpr char kFallDue[] =
+constexpr const char* kFallDue =
     "UPDATE jobs SET state = 0 WHERE id IN"
     " (SELECT id FROM jobs WHERE state = 2 AND due_at <= ?1 ORDER BY due_at LIMIT 1000)";
-constexpr char kNextLeaseEnd[] = "SELECT min(lease_until) FROM held";
-constexpr char kNextTask[] =
+constexpr const char* kNextLeaseEnd = "SELECT min(lease_until) FROM held";
+constexpr const char* kNextTask =
     "SELECT task FROM jobs WHERE state = 0 AND task > ?1 ORDER BY task LIMIT 1";
-constexpr char kCandidates[] =
+constexpr const char* kCandidates =
     "SELECT id, priority FROM jobs WHERE state = 0 AND task = ?1"
     " ORDER BY priority DESC, id LIMIT ?2";
-constexpr char kRead[] =
+constexpr const char* kRead =
     "SELECT task, priority, fence, attempts, deliveries, max_attempts, waiters, enqueued_at,"
     " unique_key, payload FROM jobs WHERE id = ?1";
-constexpr char kHandOut[] =
+constexpr const char* kHandOut =
     "UPDATE jobs SET state = 1, fence = fence + 1, deliveries = deliveries + 1 WHERE id = ?1";
-constexpr char kHold[] = "INSERT INTO held(id, fence, holder, lease_until) VALUES(?1, ?2, ?3, ?4)";
+constexpr const char* kHold =
+    "INSERT INTO held(id, fence, holder, lease_until) VALUES(?1, ?2, ?3, ?4)";
 
 /// How often the leases are looked at when nothing is known to end.
 constexpr Duration kLeaseLook{1'000};
@@ -110,7 +111,7 @@ const std::vector<std::string>& Fetcher::WantedTasks(Database& db) {
   tasks_.clear();
   std::string last;
   for (;;) {
-    Query query(db, kNextTask, std::string_view(last));
+    Query query(db, kNextTask, last);
     if (!query.Next()) return tasks_;
     last = query.Bytes(0);
     tasks_.push_back(last);
@@ -123,7 +124,7 @@ void Fetcher::Choose(Database& db, std::size_t n) {
   const std::size_t first = tasks.empty() ? 0 : turn_++ % tasks.size();
   for (std::size_t turn = 0; turn < tasks.size(); ++turn) {
     const std::string& task = tasks[(first + turn) % tasks.size()];
-    Query query(db, kCandidates, std::string_view(task), static_cast<std::int64_t>(n));
+    Query query(db, kCandidates, task, static_cast<std::int64_t>(n));
     Candidate candidate;
     candidate.turn = turn;
     for (std::int64_t priority = -1; query.Next(); ++candidate.round) {

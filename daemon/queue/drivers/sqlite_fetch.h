@@ -2,6 +2,7 @@
 // instance; one transaction a batch. It never waits: it says when to look again.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -10,22 +10,22 @@ namespace workmand::sqlite {
 namespace {
 
 // With a unique key that is taken nothing is inserted; else the conflict clause never acts.
-constexpr char kInsert[] =
+constexpr const char* kInsert =
     "INSERT INTO jobs(task, state, priority, fence, attempts, deliveries, max_attempts, waiters,"
     " enqueued_at, due_at, unique_key, payload)"
     " VALUES(?1, ?2, ?3, 0, 0, 0, ?4, 0, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
-constexpr char kFindUnique[] = "SELECT id FROM jobs WHERE task = ?1 AND unique_key = ?2";
-constexpr char kAddWaiter[] = "UPDATE jobs SET waiters = waiters + 1 WHERE id = ?1";
+constexpr const char* kFindUnique = "SELECT id FROM jobs WHERE task = ?1 AND unique_key = ?2";
+constexpr const char* kAddWaiter = "UPDATE jobs SET waiters = waiters + 1 WHERE id = ?1";
 // A sum of two counts, so that each runs over a small partial index and not over the payloads.
-constexpr char kCountAll[] =
+constexpr const char* kCountAll =
     "SELECT (SELECT count(*) FROM jobs INDEXED BY jobs_ready WHERE state = 0)"
     " + (SELECT count(*) FROM jobs INDEXED BY jobs_delayed WHERE state = 2)";
-constexpr char kCountTask[] =
+constexpr const char* kCountTask =
     "SELECT (SELECT count(*) FROM jobs INDEXED BY jobs_ready WHERE state = 0 AND task = ?1)"
     " + (SELECT count(*) FROM jobs INDEXED BY jobs_delayed WHERE state = 2 AND task = ?1)";
 // Hops from task to task and from priority to priority in the index: ids grow with time, so the
 // oldest is the first of one of them. A minimum over all rows would read them all.
-constexpr char kOldest[] = R"sql(
+constexpr const char* kOldest = R"sql(
 WITH RECURSIVE tasks(task) AS (
   SELECT (SELECT task FROM jobs WHERE state = 0 ORDER BY task LIMIT 1)
   UNION ALL
@@ -51,12 +51,11 @@ std::int64_t InsertJob(Database& db, const Enqueue& job, WallTime now) {
   const std::optional<std::string_view> unique =
       job.unique.empty() ? std::nullopt : std::optional<std::string_view>(job.unique);
   const std::int64_t added =
-      db.Run(kInsert, std::string_view(job.task),
-             static_cast<int>(delayed ? JobState::kDelayed : JobState::kReady),
+      db.Run(kInsert, job.task, static_cast<int>(delayed ? JobState::kDelayed : JobState::kReady),
              static_cast<int>(job.priority), job.max_attempts, now, Later(now, job.delay), unique,
              Blob{job.payload});
   if (added > 0) return db.LastId();
-  Query query(db, kFindUnique, std::string_view(job.task), unique);
+  Query query(db, kFindUnique, job.task, unique);
   return query.Next() ? query.Int(0) : 0;
 }
 

@@ -16,22 +16,22 @@
 namespace workmand::sqlite {
 namespace {
 
-constexpr char kAddHolder[] =
+constexpr const char* kAddHolder =
     "INSERT INTO holders(host, boot_id, pid_namespace, pid, start_time, since)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-constexpr char kFindHolder[] =
+constexpr const char* kFindHolder =
     "SELECT id FROM holders WHERE host = ?1 AND boot_id = ?2 AND pid_namespace = ?3 AND pid = ?4"
     " AND start_time = ?5";
-constexpr char kHoldersOfHost[] =
+constexpr const char* kHoldersOfHost =
     "SELECT id, boot_id, pid_namespace, pid, start_time FROM holders WHERE host = ?1";
-constexpr char kFreeHeldBy[] =
+constexpr const char* kFreeHeldBy =
     "UPDATE jobs SET state = 0 WHERE id IN (SELECT id FROM held WHERE holder = ?1)";
-constexpr char kForgetHeldBy[] = "DELETE FROM held WHERE holder = ?1";
-constexpr char kForgetHolder[] = "DELETE FROM holders WHERE id = ?1";
-constexpr char kFreeExpired[] =
+constexpr const char* kForgetHeldBy = "DELETE FROM held WHERE holder = ?1";
+constexpr const char* kForgetHolder = "DELETE FROM holders WHERE id = ?1";
+constexpr const char* kFreeExpired =
     "UPDATE jobs SET state = 0 WHERE id IN (SELECT id FROM held WHERE lease_until <= ?1)";
-constexpr char kForgetExpired[] = "DELETE FROM held WHERE lease_until <= ?1";
-constexpr char kForgetStrangers[] =
+constexpr const char* kForgetExpired = "DELETE FROM held WHERE lease_until <= ?1";
+constexpr const char* kForgetStrangers =
     "DELETE FROM holders WHERE (host <> ?1 OR pid_namespace <> ?2) AND since < ?3"
     " AND id NOT IN (SELECT holder FROM held)";
 
@@ -55,7 +55,7 @@ std::optional<std::int64_t> StartTime(std::int64_t pid) {
 
 std::vector<std::int64_t> DeadHolders(Database& db, const Process& here) {
   std::vector<std::int64_t> dead;
-  Query query(db, kHoldersOfHost, std::string_view(here.host));
+  Query query(db, kHoldersOfHost, here.host);
   while (query.Next()) {
     const Process process{here.host, std::string(query.Bytes(1)), query.Int(2), query.Int(3),
                           query.Int(4)};
@@ -91,10 +91,10 @@ bool IsDead(const Process& process, const Process& here) {
 }
 
 std::int64_t RegisterHolder(Database& db, const Process& process, WallTime now) {
-  db.Run(kAddHolder, std::string_view(process.host), std::string_view(process.boot_id),
-         process.pid_namespace, process.pid, process.start_time, now);
-  Query query(db, kFindHolder, std::string_view(process.host), std::string_view(process.boot_id),
-              process.pid_namespace, process.pid, process.start_time);
+  db.Run(kAddHolder, process.host, process.boot_id, process.pid_namespace, process.pid,
+         process.start_time, now);
+  Query query(db, kFindHolder, process.host, process.boot_id, process.pid_namespace, process.pid,
+              process.start_time);
   return query.Next() ? query.Int(0) : 0;
 }
 
@@ -120,8 +120,7 @@ std::int64_t FreeExpired(Database& db, WallTime now) {
 
 void SweepHolders(Database& db, const Process& here, WallTime now) {
   FreeDeadHolders(db, here);
-  db.Run(kForgetStrangers, std::string_view(here.host), here.pid_namespace,
-         now - std::chrono::hours(24));
+  db.Run(kForgetStrangers, here.host, here.pid_namespace, now - std::chrono::hours(24));
 }
 
 }  // namespace workmand::sqlite

@@ -7,15 +7,15 @@
 namespace workmand::sqlite {
 namespace {
 
-constexpr char kJournalMode[] = "PRAGMA journal_mode";
-constexpr char kUserVersion[] = "PRAGMA user_version";
-constexpr char kApplication[] = "PRAGMA application_id";
-constexpr char kTables[] = "SELECT count(*) FROM sqlite_master";
+constexpr const char* kJournalMode = "PRAGMA journal_mode";
+constexpr const char* kUserVersion = "PRAGMA user_version";
+constexpr const char* kApplication = "PRAGMA application_id";
+constexpr const char* kTables = "SELECT count(*) FROM sqlite_master";
 
 // Integers that are 0 or 1 take no bytes in a row, and a row is fetched by changing only such: so
 // the payload is not written again when a job is handed out for the first time. `payload` stands
 // last because columns behind it would be slow to reach.
-constexpr char kVersion1[] = R"sql(
+constexpr const char* kVersion1 = R"sql(
 CREATE TABLE jobs(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   task TEXT NOT NULL,

@@ -16,7 +16,7 @@ constexpr auto kSynchronous = std::to_array<std::string_view>({"full", "normal"}
 /// The `path` or `url` as written; empty when there is neither.
 Result<std::string> FileOf(const QueueOptions& options) {
   if (HasKey(options, "url")) {
-    const auto url = GetString(options, "url", "");
+    auto url = GetString(options, "url", "");
     if (!url) return url;
     return sqlite::PathOfUrl(*url);
   }

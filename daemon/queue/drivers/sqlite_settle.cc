@@ -10,26 +10,26 @@
 namespace workmand::sqlite {
 namespace {
 
-constexpr char kSavepoint[] = "SAVEPOINT one";
-constexpr char kUndo[] = "ROLLBACK TO one";
-constexpr char kKeep[] = "RELEASE one";
-constexpr char kRelease[] = "DELETE FROM held WHERE id = ?1 AND fence = ?2";
-constexpr char kExtend[] = "UPDATE held SET lease_until = ?3 WHERE id = ?1 AND fence = ?2";
-constexpr char kIsHeld[] = "SELECT 1 FROM held WHERE id = ?1 AND fence = ?2";
-constexpr char kDeleteUnwatched[] = "DELETE FROM jobs WHERE id = ?1 AND waiters = 0";
-constexpr char kDelete[] = "DELETE FROM jobs WHERE id = ?1";
-constexpr char kBack[] =
+constexpr const char* kSavepoint = "SAVEPOINT one";
+constexpr const char* kUndo = "ROLLBACK TO one";
+constexpr const char* kKeep = "RELEASE one";
+constexpr const char* kRelease = "DELETE FROM held WHERE id = ?1 AND fence = ?2";
+constexpr const char* kExtend = "UPDATE held SET lease_until = ?3 WHERE id = ?1 AND fence = ?2";
+constexpr const char* kIsHeld = "SELECT 1 FROM held WHERE id = ?1 AND fence = ?2";
+constexpr const char* kDeleteUnwatched = "DELETE FROM jobs WHERE id = ?1 AND waiters = 0";
+constexpr const char* kDelete = "DELETE FROM jobs WHERE id = ?1";
+constexpr const char* kBack =
     "UPDATE jobs SET state = ?2, due_at = ?3, attempts = attempts + ?4,"
     " deliveries = deliveries - ?5 WHERE id = ?1";
-constexpr char kBury[] =
+constexpr const char* kBury =
     "INSERT OR REPLACE INTO dead(id, task, priority, fence, attempts, deliveries, max_attempts,"
     " enqueued_at, failed_at, unique_key, error, payload)"
     " SELECT id, task, priority, fence, attempts + 1, deliveries, max_attempts, enqueued_at, ?2,"
     " unique_key, ?3, payload FROM jobs WHERE id = ?1";
-constexpr char kAnswer[] =
+constexpr const char* kAnswer =
     "INSERT INTO answers(job, kind, waiters, expires_at, bytes)"
     " SELECT id, ?2, waiters, ?3, ?4 FROM jobs WHERE id = ?1 AND waiters > 0";
-constexpr char kNote[] =
+constexpr const char* kNote =
     "INSERT INTO answers(job, kind, waiters, expires_at, bytes, numerator, denominator)"
     " SELECT id, ?2, waiters, ?3, ?4, ?5, ?6 FROM jobs WHERE id = ?1 AND waiters > 0";
 
@@ -77,7 +77,7 @@ void Perform(Database& db, const Update& update, std::int64_t id, const SettleTi
         PutBack(db, id, update, times.now);
         break;
       }
-      db.Run(kBury, id, times.now, std::string_view(update.bytes));
+      db.Run(kBury, id, times.now, update.bytes);
       Answer(db, id, AnswerKind::kFailed, update, times);
       db.Run(kDelete, id);
       break;

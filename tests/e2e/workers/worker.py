@@ -33,7 +33,7 @@ def put(text):
 
 
 def send(**message):
-    put(json.dumps(message, ensure_ascii=False) + "\n")
+    put(json.dumps(message, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def option(name, default=None):
@@ -200,6 +200,8 @@ class Worker:
         record("start", worker=os.environ.get("WORKMAN_WORKER"))
         self.set_signals()
         self.boot()
+        if (path := option("deaf-once")) and first_time(path):
+            time.sleep(600)
         while not self.draining:
             line = self.input.line()
             if line == b"":
@@ -277,11 +279,12 @@ def leave(_worker, job):
 
 
 def raw(_worker, job):
-    """{"text": with $ID and $PAD, "pad": length of $PAD, "stderr", then one of "exit": CODE,
-    "signal": N, "done": RESULT, or nothing}"""
+    """{"text": with $ID and $PAD, "pad": length of $PAD, "latin1": true for bytes that are not
+    UTF-8, "stderr", then one of "exit": CODE, "signal": N, "done": RESULT, or nothing}"""
     if job.get("stderr"):
         print(job.get("stderr"), file=sys.stderr, flush=True)
-    put(job.get("text", "").replace("$ID", job.id).replace("$PAD", "x" * job.get("pad", 0)))
+    text = job.get("text", "").replace("$ID", job.id).replace("$PAD", "x" * job.get("pad", 0))
+    put(text.encode("latin-1" if job.get("latin1") else "utf-8"))
     if job.get("signal") or job.get("exit") is not None:
         end(job.get("exit"), job.get("signal"))
     if job.get("done"):
@@ -291,6 +294,20 @@ def raw(_worker, job):
 def close_stdout(_worker, job):
     os.close(1)
     time.sleep(job.get("s", 600))
+
+
+def close_stdin(_worker, job):
+    os.close(0)
+    job.done()
+    time.sleep(600)
+
+
+def flood(_worker, job):
+    """{"bytes"}: so much on stderr, in lines."""
+    line = b"x" * 99 + b"\n"
+    for _ in range(job.get("bytes", 0) // len(line)):
+        os.write(2, line)
+    job.done(job.get("bytes"))
 
 
 def grandchild(_worker, job):
@@ -309,7 +326,8 @@ def whole(_worker, job):
 
 
 TASKS = {"Echo": echo, "Sleep": sleep, "Spin": spin, "Fail": fail, "Abort": abort, "Exit": leave,
-         "Raw": raw, "CloseStdout": close_stdout, "Grandchild": grandchild, "Whole": whole}
+         "Raw": raw, "CloseStdout": close_stdout, "CloseStdin": close_stdin,
+         "Flood": flood, "Grandchild": grandchild, "Whole": whole}
 
 if __name__ == "__main__":
     Worker().main()

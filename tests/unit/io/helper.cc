@@ -17,7 +17,7 @@ int OwnWorker(const std::string& launcher, const std::string& user) {
   Loop loop;
   ChildSpec spec;
   spec.launcher = launcher;
-  spec.argv = {"sh", "-c", "trap '' TERM HUP INT PIPE; echo up; while :; do sleep 100; done"};
+  spec.argv = {"sh", "-c", "trap '' TERM HUP INT PIPE; echo up; exec sleep 100"};
   spec.env = {"PATH=/usr/bin:/bin"};
   spec.user = user;
   spec.working_directory = "/";

@@ -48,7 +48,6 @@ TEST_CASE("a timer does not fire before its moment", "[io]") {
   test.loop.Run();
 
   CHECK(fired >= due);
-  CHECK(fired < due + std::chrono::seconds(1));
 }
 
 TEST_CASE("a timer set for the past fires in the next turn and not within Set", "[io]") {

@@ -22,14 +22,14 @@ TEST_CASE("the ladder of the defaults is told in words", "[profile]") {
   CHECK(PrintLadder(Good(kMinimal)) ==
         R"(stop (SIGTERM or SIGINT to workmand):
       0s  notice; stdin closes when nothing is in flight
-      0s  SIGTERM at once to a busy worker that announced it, to others 1s after stdin closed (stop_signal)
-     20s  SIGABRT (graceful_shutdown_timeout), or 5s after stdin closed (exit_grace), whichever comes first
+      0s  SIGTERM to busy workers that announced it, to others 1s after stdin closed (stop_signal)
+     20s  SIGABRT (graceful_shutdown_timeout), sooner 5s after stdin closed (exit_grace)
      25s  SIGKILL to the process group (abort_timeout)
      27s  workmand has ended
 restart (SIGHUP to workmand), for each worker from its own notice:
       0s  notice; stdin closes when nothing is in flight
-      0s  SIGTERM at once to a busy worker that announced it, to others 1s after stdin closed (stop_signal)
-     20s  SIGABRT (graceful_restart_timeout), or 5s after stdin closed (exit_grace), whichever comes first
+      0s  SIGTERM to busy workers that announced it, to others 1s after stdin closed (stop_signal)
+     20s  SIGABRT (graceful_restart_timeout), sooner 5s after stdin closed (exit_grace)
      25s  SIGKILL to the process group (abort_timeout)
 a job, from its start:
           no time limit
@@ -51,8 +51,8 @@ TEST_CASE("the ladder shows each limit that is set", "[profile]") {
        {"      4m  cancel, to workers that know it (soft_time_limit)\n",
         "      5m  SIGABRT, the attempt counts (time_limit)\n",
         "    305s  SIGKILL (abort_timeout)\n",
-        "     10s  Resize: SIGABRT (tasks.Resize.time_limit)\n", "          Long: no time limit\n",
-        "     30s  without progress, data or heartbeat: SIGABRT (stall_timeout)\n",
+        "     10s  Resize: SIGABRT (time_limit of the task)\n", "          Long: no time limit\n",
+        "     30s  without a sign of life: SIGABRT (stall_timeout)\n",
         "      0s  no SIGTERM to workers (stop_signal)\n",
         "   never  SIGABRT (graceful_restart_timeout)"}) {
     INFO(ladder);

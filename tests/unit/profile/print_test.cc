@@ -8,7 +8,8 @@ namespace {
 /// Everything that needs care when it is written down again.
 const std::string kAwkward = R"(
 name: thumbs
-command: [python3, "w.py", "", "true", "5", "a b", "it's \"q\" \\ $$x", "- a", "#", "{", "null", "~", "\e\n\t"]
+command: [python3, "w.py", "", "true", "5", "a b",
+          "it's \"q\" \\ $$x", "- a", "#", "{", "null", "~", "\e\n\t"]
 env: {A: "", B: "$${PLACE}", "odd key $x": "1", T: "yes: no"}
 nice: -3
 rlimits: {nofile: 4096, stack: unlimited, as: 2GiB}
@@ -20,7 +21,8 @@ time_limit: 1.5s
 prefetch: 7
 retry_backoff: {min: 250ms, max: 90s, factor: 1.7, jitter: 0.333}
 log: {file: /var/log/with blank.log}
-queue: {driver: gearman, prefix: "p:", job_servers: ["h:1", h2], "odd $k": "$$v", empty: "", none: []}
+queue: {driver: gearman, prefix: "p:", job_servers: ["h:1", h2],
+        "odd $k": "$$v", empty: "", none: []}
 tasks: {Resize: {time_limit: 5m, max_attempts: 10, limit: 0}, "My::Job $1": {}, "a.b": {limit: 1}}
 admin: {socket: /run/a.sock, show_args: true}
 )";

@@ -144,7 +144,8 @@ std::string JobAgain(const nlohmann::json& line, const Object& raw) {
   job.timeout_ms = line.at("timeout_ms");
   job.deadline_at_ms = line.value("deadline_at", std::int64_t{0});
   job.args_binary = line.contains("args_b64");
-  job.args = job.args_binary ? std::string_view(bytes) : raw.Find("args");
+  job.args = raw.Find("args");
+  if (job.args_binary) job.args = bytes;
   job.driver = queue.at("driver").get_ref<const std::string&>();
   job.queue = queue.at("name").get_ref<const std::string&>();
   job.job = queue.at("job").get_ref<const std::string&>();

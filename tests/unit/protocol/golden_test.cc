@@ -18,7 +18,7 @@ TEST_CASE("every valid golden line is a message of its type", "[protocol]") {
     const auto type = nlohmann::json::parse(line, nullptr, false);
     // Lone surrogates and numbers beyond a double are ours to pass and not nlohmann's to read.
     if (type.is_discarded()) continue;
-    const FromWorker& message = std::get<FromWorker>(decoded);
+    const auto& message = std::get<FromWorker>(decoded);
     CHECK(std::holds_alternative<Ready>(message) == (type.at("type") == "ready"));
     CHECK(std::holds_alternative<Done>(message) == (type.at("type") == "done"));
     CHECK(std::holds_alternative<Fail>(message) == (type.at("type") == "fail"));

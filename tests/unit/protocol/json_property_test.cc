@@ -59,7 +59,7 @@ class Generator {
 
   /// One to three edits with bytes that mean something to a parser.
   std::string Damage(std::string text) {
-    static const std::string kBytes =
+    constexpr std::string_view kBytes =
         "{}[]\",:\\ \t\n\r/ubfnrtea0123456789.-+EN\x01\x1F\x7F\x80\xC3\xA9\xED\xF4\xFF";
     const std::size_t edits = 1 + Below(3);
     for (std::size_t i = 0; i < edits && !text.empty(); ++i) {
@@ -104,9 +104,9 @@ class Generator {
 /// Texts on which nlohmann departs from the grammar: it stops at a NUL, skips a byte order mark,
 /// and refuses lone surrogates and numbers that no double can hold.
 bool IsComparable(const std::string& text) {
-  static const std::regex kApart(R"(\\u[dD][89a-fA-F]|[eE][+-]?[0-9]{3}|[0-9]{100})");
+  static const std::regex apart(R"(\\u[dD][89a-fA-F]|[eE][+-]?[0-9]{3}|[0-9]{100})");
   return text.find('\0') == std::string::npos && text.substr(0, 1) != "\xEF" &&
-         !std::regex_search(text, kApart);
+         !std::regex_search(text, apart);
 }
 
 constexpr std::uint32_t kSeed = 20240229;

@@ -117,9 +117,9 @@ TEST_CASE("a stream gives the same packets wherever it is cut", "[queue]") {
 
   for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
     PacketReader reader;
-    reader.Feed(std::string_view(stream).substr(0, cut));
+    reader.Feed(std::string_view{stream}.substr(0, cut));
     std::vector<Seen> seen = TakeAll(reader);
-    reader.Feed(std::string_view(stream).substr(cut));
+    reader.Feed(std::string_view{stream}.substr(cut));
     for (Seen& packet : TakeAll(reader)) seen.push_back(std::move(packet));
 
     INFO("cut at " << cut);
@@ -135,7 +135,7 @@ TEST_CASE("packets larger than a read and packets behind them come through", "[q
   std::vector<Seen> seen;
 
   for (std::size_t at = 0; at < stream.size(); at += 100'000) {
-    reader.Feed(std::string_view(stream).substr(at, 100'000));
+    reader.Feed(std::string_view{stream}.substr(at, 100'000));
     for (Seen& packet : TakeAll(reader)) seen.push_back(std::move(packet));
   }
 
@@ -210,7 +210,7 @@ TEST_CASE("random bytes and damaged streams never give a packet over the limit",
     Packet packet;
     Taken taken = Taken::kNeedMore;
     for (std::size_t at = 0; at < bytes.size(); at += 7) {
-      reader.Feed(std::string_view(bytes).substr(at, 7));
+      reader.Feed(std::string_view{bytes}.substr(at, 7));
       while ((taken = reader.Take(packet)) == Taken::kPacket) REQUIRE(packet.body.size() <= 1'024);
     }
     broken += taken == Taken::kBroken ? 1U : 0U;

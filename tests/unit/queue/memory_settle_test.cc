@@ -1,4 +1,3 @@
-
 #include <catch2/catch.hpp>
 
 #include "tests/unit/queue/memory_fixture.h"
@@ -103,7 +102,7 @@ TEST_CASE("dead letters go when they are old or dropped", "[queue]") {
   CHECK(fixture.store.DeadLetters(10).empty());
 }
 
-TEST_CASE("a late done on an expired lease is lost", "[queue]") {
+TEST_CASE("in memory a late done on an expired lease is lost", "[queue]") {
   MemoryFixture fixture;
   fixture.consumer.lease = Duration{1'000};
   fixture.Put("a", "x");

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <poll.h>
 #include <string>
 #include <vector>
@@ -15,17 +16,17 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-DriverConfig Config(std::map<std::string, std::string> keys) {
+DriverConfig Config(const std::map<std::string, std::string>& keys) {
   DriverConfig config;
   config.profile_name = "thumbs";
   config.directory = "/etc/jobs";
   config.state_dir = "/var/lib/jobs";
-  for (auto& [key, value] : keys) config.options.extra[key].text = value;
+  for (const auto& [key, value] : keys) config.options.extra[key].text = value;
   return config;
 }
 
-std::string PathFor(std::map<std::string, std::string> keys) {
-  return sqlite::MakeSettings(Config(std::move(keys))).value().path;
+std::string PathFor(const std::map<std::string, std::string>& keys) {
+  return sqlite::MakeSettings(Config(keys)).value().path;
 }
 
 bool IsReadable(int fd) {
@@ -56,6 +57,7 @@ TEST_CASE("every wrong key of the profile is reported", "[queue]") {
   const auto errors = CheckSqliteOptions(
       Config({{"pth", "x"}, {"path", "a"}, {"url", "x:///y"}, {"synchronous", "off"}}).options);
   std::vector<std::string> keys;
+  keys.reserve(errors.size());
   for (const QueueKeyError& error : errors) keys.push_back(error.key);
   CHECK_THAT(keys, Catch::Matchers::UnorderedEquals(
                        std::vector<std::string>{"pth", "url", "url", "synchronous"}));

@@ -45,6 +45,7 @@ class SqliteFixture {
   }
   static void Serve(Queue& queue, const std::vector<std::string>& tasks) {
     std::vector<Subscription> subscriptions;
+    subscriptions.reserve(tasks.size());
     for (const std::string& task : tasks) subscriptions.push_back({task});
     queue.RegisterTasks(subscriptions);
   }

@@ -18,8 +18,7 @@ void PretendHolder(const SqliteFixture& fixture, const Process& process) {
   sqlite::Database db({fixture.settings.path});
   db.Run(
       "UPDATE holders SET host = ?1, boot_id = ?2, pid_namespace = ?3, pid = ?4, start_time = ?5",
-      std::string_view(process.host), std::string_view(process.boot_id), process.pid_namespace,
-      process.pid, process.start_time);
+      process.host, process.boot_id, process.pid_namespace, process.pid, process.start_time);
 }
 
 /// This process, but with another start time: its pid was reused, so it is dead.
