@@ -166,7 +166,9 @@ void Core::EndTurn(TimePoint now) {
       serving.push_back(slot->announced.get());
     }
   }
-  dispatcher_.UpdateSubscription(serving);
+  // With nobody to serve there is no credit either; the next worker is likely to serve the same, and
+  // some queues give running jobs back when their task is no longer wanted.
+  if (!serving.empty()) dispatcher_.UpdateSubscription(serving);
 }
 
 void Core::Rebalance(TimePoint now) {

@@ -1,5 +1,6 @@
 #include "daemon/profile/diff.h"
 
+#include <array>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -17,71 +18,68 @@ struct Change {
 };
 
 /// One value for every key of the table that is not its default.
-const std::vector<Change>& Changes() {
-  static const std::vector<Change> changes = {
-      {"name", "other", true},
-      {"command", "[sh, -x]"},
-      {"working_directory", "/tmp"},
-      {"env", "{A: b}"},
-      {"user", "root"},
-      {"group", "root"},
-      {"nice", "3"},
-      {"rlimits", "{core: 0}"},
-      {"config", "{a: 1}"},
-      {"max_workers", "9999"},
-      {"min_workers", "1"},
-      {"idle_timeout", "1s"},
-      {"spawn_interval", "1s"},
-      {"start_timeout", "1s"},
-      {"respawn_backoff.min", "1ms"},
-      {"respawn_backoff.max", "1h"},
-      {"max_start_failures", "1"},
-      {"max_reqs_per_child", "1"},
-      {"max_reqs_per_child_jitter", "1%"},
-      {"max_lifetime", "1s"},
-      {"time_limit", "1s"},
-      {"soft_time_limit", "1s"},
-      {"slow_job_threshold", "1s"},
-      {"graceful_shutdown_timeout", "1s"},
-      {"graceful_restart_timeout", "1s"},
-      {"abort_timeout", "1s"},
-      {"stop_signal", "always"},
-      {"restart.max_surge", "2"},
-      {"restart.max_unavailable", "1"},
-      {"prefetch", "0"},
-      {"dequeue_interval", "2s"},
-      {"lease_time", "1s"},
-      {"max_attempts", "1"},
-      {"retry_backoff.min", "1ms"},
-      {"retry_backoff.max", "1h"},
-      {"retry_backoff.factor", "3"},
-      {"retry_backoff.jitter", "1%"},
-      {"dead_letter.retention", "1d"},
-      {"result_ttl", "1s"},
-      {"max_aborts", "1"},
-      {"payload", "auto"},
-      {"max_line", "1MiB"},
-      {"state_dir", "/tmp", true},
-      {"log.level", "error"},
-      {"log.format", "json"},
-      {"log.file", "a.log"},
-      {"max_timeout", "1s"},
-      {"stall_timeout", "1s"},
-      {"exit_grace", "1s"},
-      {"write_timeout", "1s"},
-      {"max_violations", "1"},
-      {"kill_group", "true"},
-      {"stderr", "inherit"},
-      {"stdout_garbage", "strict"},
-      {"queue.driver", "memory", true},
-      {"queue.prefix", "p", true},
-      {"queue.path", "x.db", true},
-      {"tasks.Echo", "{limit: 1}"},
-      {"admin.socket", "/tmp/a.sock", true},
-      {"admin.show_args", "true", true},
-  };
-  return changes;
-}
+constexpr auto kChanges = std::to_array<Change>({
+    {"name", "other", true},
+    {"command", "[sh, -x]"},
+    {"working_directory", "/tmp"},
+    {"env", "{A: b}"},
+    {"user", "root"},
+    {"group", "root"},
+    {"nice", "3"},
+    {"rlimits", "{core: 0}"},
+    {"config", "{a: 1}"},
+    {"max_workers", "9999"},
+    {"min_workers", "1"},
+    {"idle_timeout", "1s"},
+    {"spawn_interval", "1s"},
+    {"start_timeout", "1s"},
+    {"respawn_backoff.min", "1ms"},
+    {"respawn_backoff.max", "1h"},
+    {"max_start_failures", "1"},
+    {"max_reqs_per_child", "1"},
+    {"max_reqs_per_child_jitter", "1%"},
+    {"max_lifetime", "1s"},
+    {"time_limit", "1s"},
+    {"soft_time_limit", "1s"},
+    {"slow_job_threshold", "1s"},
+    {"graceful_shutdown_timeout", "1s"},
+    {"graceful_restart_timeout", "1s"},
+    {"abort_timeout", "1s"},
+    {"stop_signal", "always"},
+    {"restart.max_surge", "2"},
+    {"restart.max_unavailable", "1"},
+    {"prefetch", "0"},
+    {"dequeue_interval", "2s"},
+    {"lease_time", "1s"},
+    {"max_attempts", "1"},
+    {"retry_backoff.min", "1ms"},
+    {"retry_backoff.max", "1h"},
+    {"retry_backoff.factor", "3"},
+    {"retry_backoff.jitter", "1%"},
+    {"dead_letter.retention", "1d"},
+    {"result_ttl", "1s"},
+    {"max_aborts", "1"},
+    {"payload", "auto"},
+    {"max_line", "1MiB"},
+    {"state_dir", "/tmp", true},
+    {"log.level", "error"},
+    {"log.format", "json"},
+    {"log.file", "a.log"},
+    {"max_timeout", "1s"},
+    {"stall_timeout", "1s"},
+    {"exit_grace", "1s"},
+    {"write_timeout", "1s"},
+    {"max_violations", "1"},
+    {"kill_group", "true"},
+    {"stderr", "inherit"},
+    {"stdout_garbage", "strict"},
+    {"queue.driver", "memory", true},
+    {"queue.prefix", "p", true},
+    {"queue.path", "x.db", true},
+    {"tasks.Echo", "{limit: 1}"},
+    {"admin.socket", "/tmp/a.sock", true},
+    {"admin.show_args", "true", true},
+});
 
 /// Fixed where the default depends on the machine or on another key.
 const std::string kBase =
@@ -90,22 +88,22 @@ const std::string kBase =
 }  // namespace
 
 TEST_CASE("a changed key is seen and nothing else", "[profile]") {
-  const Profile running = Good(kBase);
+  const Profile before = Good(kBase);
 
-  for (const Change& change : Changes()) {
-    const Profile loaded = Good(kBase, {{change.key, change.value}});
-    const ProfileDiff diff = Diff(running, loaded);
+  for (const Change& change : kChanges) {
+    const Profile after = Good(kBase, {{change.key, change.value}});
+    const ProfileDiff diff = Diff(before, after);
 
     CHECK(diff.changed == Lines{change.key});
     CHECK(diff.needs_restart == (change.needs_restart ? Lines{change.key} : Lines{}));
-    CHECK(Diff(loaded, running).changed == Lines{change.key});
-    CHECK_FALSE(running == loaded);
+    CHECK(Diff(after, before).changed == Lines{change.key});
+    CHECK_FALSE(before == after);
   }
 }
 
 TEST_CASE("the diff is tried with every key of the table", "[profile]") {
   std::set<std::string> tried;
-  for (const Change& change : Changes()) tried.insert(change.key);
+  for (const Change& change : kChanges) tried.insert(change.key);
 
   for (const Key& key : Keys()) {
     INFO(key.path);

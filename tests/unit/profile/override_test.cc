@@ -143,7 +143,7 @@ TEST_CASE("an env file is lines of names and values", "[profile]") {
 }
 
 TEST_CASE("env wins over env_file and errors name the file and line", "[profile]") {
-  const TempFolder folder;
+  TempFolder folder;
   folder.Write("good.env", "A=file\nB=file\n");
   folder.Write("bad.env", "A=1\nexport B\n2C=1\nD=\"x\nE=\"\n");
   const std::string profile = folder.Write("p.yaml", kMinimal);

@@ -47,7 +47,7 @@ TEST_CASE("the state folder is in the first place that is named", "[profile]") {
 }
 
 TEST_CASE("the CPU quota of cgroup v2 is the least on the way to the root", "[profile]") {
-  const TempFolder root;
+  TempFolder root;
   root.Write("a/cpu.max", "350000 100000\n");
   root.Write("a/b/cpu.max", "max 100000\n");
   root.Write("c/cpu.max", "150000 100000\n");
@@ -62,7 +62,7 @@ TEST_CASE("the CPU quota of cgroup v2 is the least on the way to the root", "[pr
 }
 
 TEST_CASE("the CPU quota of cgroup v1 is found by its controller", "[profile]") {
-  const TempFolder root;
+  TempFolder root;
   root.Write("cpu,cpuacct/x/cpu.cfs_quota_us", "200000\n");
   root.Write("cpu,cpuacct/x/cpu.cfs_period_us", "100000\n");
   root.Write("cpu/cpu.cfs_quota_us", "-1\n");

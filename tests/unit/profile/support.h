@@ -72,10 +72,12 @@ class TempFolder {
   }
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
+  TempFolder(TempFolder&&) = delete;
+  TempFolder& operator=(TempFolder&&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Writes a file, with its folders, and returns its path.
-  std::string Write(const std::string& name, const std::string& text) const {
+  std::string Write(const std::string& name, const std::string& text) {
     const std::filesystem::path file = std::filesystem::path(path_) / name;
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << text;

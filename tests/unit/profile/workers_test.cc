@@ -20,7 +20,7 @@ Lines ErrorsBelow(const TempFolder& folder, const std::string& text) {
 }  // namespace
 
 TEST_CASE("a program without a slash is looked for in the PATH of the workers", "[profile]") {
-  const TempFolder folder;
+  TempFolder folder;
   MakeExecutable(folder.Write("bin/worker", "#!/bin/sh\n"));
   folder.Write("bin/data", "no program\n");
   const std::string at = folder.path() + "/p.yaml:1:10: ";
@@ -36,7 +36,7 @@ TEST_CASE("a program without a slash is looked for in the PATH of the workers", 
 }
 
 TEST_CASE("a program with a slash starts at the working directory", "[profile]") {
-  const TempFolder folder;
+  TempFolder folder;
   MakeExecutable(folder.Write("bin/worker", "#!/bin/sh\n"));
   folder.Write("bin/data", "no program\n");
   const std::string at = folder.path() + "/p.yaml:1:10: ";
@@ -55,7 +55,7 @@ TEST_CASE("a program with a slash starts at the working directory", "[profile]")
 }
 
 TEST_CASE("the working directory must be there", "[profile]") {
-  const TempFolder folder;
+  TempFolder folder;
 
   CHECK(ErrorsBelow(folder, "command: [sh]\nworking_directory: none\n") ==
         Lines{folder.path() + "/p.yaml:2:20: working_directory: '" + folder.path() +
@@ -63,7 +63,7 @@ TEST_CASE("the working directory must be there", "[profile]") {
 }
 
 TEST_CASE("a user must exist and needs root", "[profile]") {
-  const TempFolder folder;
+  TempFolder folder;
   const std::string file = folder.path() + "/p.yaml";
   const std::string not_root =
       "needs root (workmand runs as user id " + std::to_string(geteuid()) + ")";

@@ -76,7 +76,7 @@ TEST_CASE("a file with a byte order mark or with CRLF is read", "[profile]") {
 }
 
 TEST_CASE("a file that cannot be read is an error with the reason", "[profile]") {
-  const TempFolder folder;
+  TempFolder folder;
 
   CHECK(ErrorsIn(LoadProfile("/nowhere/a.yaml", MakeOptions())) ==
         Lines{"/nowhere/a.yaml: cannot be read: No such file or directory"});
