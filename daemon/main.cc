@@ -76,9 +76,9 @@ int Run(const Arguments& arguments) {
   if (arguments.print_config || arguments.check) return kOk;
 
   const LogOptions& wanted = loaded.profile.log;
-  const auto configured =
-      log::Configure({options.log_level.value_or(wanted.level),
-                      options.log_format.value_or(wanted.format), wanted.file, loaded.profile.name});
+  const auto configured = log::Configure({options.log_level.value_or(wanted.level),
+                                          options.log_format.value_or(wanted.format), wanted.file,
+                                          loaded.profile.name});
   if (!configured) {
     std::fprintf(stderr, "workmand: %s\n", configured.error().message.c_str());
     return kFailed;

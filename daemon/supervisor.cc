@@ -1,11 +1,10 @@
 #include "daemon/supervisor.h"
 
 #include <algorithm>
+#include <csignal>
 #include <random>
 #include <utility>
 #include <variant>
-
-#include <csignal>
 
 #include "daemon/base/log.h"
 #include "daemon/queue/registry.h"
@@ -63,11 +62,11 @@ Result<void> Supervisor::Open() {
   status_timer_ = std::make_unique<io::Timer>(loop_, [this] { AnswerStatus(); });
   queue_async_ = std::make_unique<io::Async>(loop_, [this] { OnQueue(); });
   producer_async_ = std::make_unique<io::Async>(loop_, [this] { OnProducer(); });
-  signals_ = std::make_unique<io::Signals>(
-      loop_,
-      std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN,
-                                 SIGTTOU},
-      [this](int signo) { OnSignal(signo); });
+  signals_ =
+      std::make_unique<io::Signals>(loop_,
+                                    std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+                                                               SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU},
+                                    [this](int signo) { OnSignal(signo); });
   loop_.OnTurnEnd([this] { OnTurnEnd(); });
   PumpOptions pump;
   pump.dequeue_interval = profile_->dequeue_interval;
@@ -182,8 +181,7 @@ void Supervisor::OnQueue() {
     if (queue_state_.link == PumpState::Link::kUp) {
       log::Info("queue up", {{"driver", profile_->queue.driver}});
     } else if (queue_state_.link != PumpState::Link::kConnecting) {
-      log::Warn("queue down",
-                {{"driver", profile_->queue.driver}, {"error", queue_state_.error}});
+      log::Warn("queue down", {{"driver", profile_->queue.driver}, {"error", queue_state_.error}});
     }
   }
   AnswerStatus();
@@ -193,7 +191,10 @@ void Supervisor::Do(const action::SendNotice& notice) {
   WorkerProcess* worker = Find(notice.slot);
   if (worker == nullptr || worker->child == nullptr) return;
   const std::int64_t grace = notice.grace == kInfinite ? -1 : notice.grace.count();
-  workman::protocol::AppendShutdown(worker->child->buffer(), ToString(notice.reason), grace);
+  // To the worker an old age is a recycling like any other; the log tells them apart.
+  const StopReason reason =
+      notice.reason == StopReason::kLifetime ? StopReason::kRecycle : notice.reason;
+  workman::protocol::AppendShutdown(worker->child->buffer(), ToString(reason), grace);
   MarkDirty(*worker);
 }
 
@@ -226,17 +227,14 @@ void Supervisor::Do(const action::SendSignal& signal) {
 
 void Supervisor::Do(const action::WorkerStopping& stopping) {
   log::Info("worker stopping", {{"worker", NameOf(stopping.slot)},
-                                {"reason", stopping.reason == StopReason::kLifetime
-                                               ? "lifetime"
-                                               : ToString(stopping.reason)},
+                                {"reason", ToString(stopping.reason)},
                                 {"state", ToString(stopping.state)}});
 }
 
 void Supervisor::Do(const action::WorkerEnded& ended) {
   if (ended.failure == 0) return;
-  log::Warn("worker start failed", {{"worker", NameOf(ended.slot)},
-                                    {"why", ended.how},
-                                    {"failures", ended.failure}});
+  log::Warn("worker start failed",
+            {{"worker", NameOf(ended.slot)}, {"why", ended.how}, {"failures", ended.failure}});
 }
 
 void Supervisor::Do(const action::JobEnded& ended) {

@@ -1,7 +1,6 @@
 // The control socket: what the operator and producers in any language ask for.
-#include <utility>
-
 #include <unistd.h>
+#include <utility>
 
 #include "daemon/base/log.h"
 #include "daemon/supervisor.h"
@@ -102,7 +101,8 @@ Result<Producer*> Supervisor::TheProducer() {
 void Supervisor::OnEnqueue(ConnectionId connection, EnqueueRequest request, bool notes) {
   const auto refuse = [&](std::string_view why) { server_->Send(connection, RenderError(why)); };
   if (stop_step_ > 0) return refuse("the daemon is stopping");
-  if (auto fits = FitPayload(request, profile_->payload); !fits) return refuse(fits.error().message);
+  if (auto fits = FitPayload(request, profile_->payload); !fits)
+    return refuse(fits.error().message);
   auto producer = TheProducer();
   if (!producer) return refuse(producer.error().message);
   const std::uint64_t number = next_request_++;
@@ -196,8 +196,11 @@ Snapshot Supervisor::TakeSnapshot() {
     if (!slot->in_flight.empty()) {
       const Delivery& delivery = slot->in_flight.front();
       const Job& job = delivery.job.get();
-      JobSnapshot shown{job.id, job.task, job.attempt,
-                        std::chrono::duration_cast<Duration>(now - delivery.sent_at), {}};
+      JobSnapshot shown{job.id,
+                        job.task,
+                        job.attempt,
+                        std::chrono::duration_cast<Duration>(now - delivery.sent_at),
+                        {}};
       if (profile_->admin.show_args) shown.args = job.payload.substr(0, kShownArgs);
       worker.job = std::move(shown);
     }
@@ -209,7 +212,7 @@ Snapshot Supervisor::TakeSnapshot() {
   snapshot.queue.held = counts.taken - counts.settled;
   snapshot.queue.depth = queue_state_.depth;
   snapshot.queue.oldest_ms = queue_state_.oldest_ms;
-  snapshot.counts = {counts.taken, counts.done, counts.fail, counts.abort,
+  snapshot.counts = {counts.taken, counts.done,    counts.fail, counts.abort,
                      counts.lost,  counts.timeout, counts.dead};
   return snapshot;
 }

@@ -53,7 +53,8 @@ Unfit FitArgs(const Job& job, PayloadKind kind, proto::JobMessage& message, std:
 
 }  // namespace
 
-std::string_view ToQueueBytes(const proto::Payload& payload, PayloadKind kind, std::string& scratch) {
+std::string_view ToQueueBytes(const proto::Payload& payload, PayloadKind kind,
+                              std::string& scratch) {
   if (payload.is_base64()) {
     scratch = proto::DecodeBase64(payload.base64).value_or("");
     return scratch;

@@ -80,20 +80,19 @@ void Supervisor::OnLine(WorkerProcess& worker, const proto::Line& line) {
     return;
   }
   const proto::Decoded decoded = proto::Decode(line.text);
-  std::visit(Overloaded{[&](const proto::FromWorker& message) {
-                          OnMessage(worker, message, line.text);
-                        },
-                        [&](const proto::Foreign&) {
-                          log::Info("worker stdout", {{"worker", worker.name},
-                                                      {"job", JobOf(worker)},
-                                                      {"line", line.text.substr(0, kQuoted)}});
-                        },
-                        [&](const proto::Garbage& garbage) {
-                          OnGarbage(worker, line.text, garbage.starts_like_object, garbage.why);
-                        },
-                        [&](const proto::Malformed& bad) { OnMalformed(worker, bad, line.text); },
-                        [](const proto::Blank&) {}},
-             decoded);
+  std::visit(
+      Overloaded{[&](const proto::FromWorker& message) { OnMessage(worker, message, line.text); },
+                 [&](const proto::Foreign&) {
+                   log::Info("worker stdout", {{"worker", worker.name},
+                                               {"job", JobOf(worker)},
+                                               {"line", line.text.substr(0, kQuoted)}});
+                 },
+                 [&](const proto::Garbage& garbage) {
+                   OnGarbage(worker, line.text, garbage.starts_like_object, garbage.why);
+                 },
+                 [&](const proto::Malformed& bad) { OnMalformed(worker, bad, line.text); },
+                 [](const proto::Blank&) {}},
+      decoded);
 }
 
 void Supervisor::OnMessage(WorkerProcess& worker, const proto::FromWorker& message,
@@ -104,45 +103,44 @@ void Supervisor::OnMessage(WorkerProcess& worker, const proto::FromWorker& messa
             Weight::kScored);
   };
   std::visit(
-      Overloaded{
-          [&](const proto::Ready& ready) { OnReady(worker, ready); },
-          [&](const proto::Done& done) {
-            std::string scratch;
-            report.kind = Outcome::kDone;
-            report.bytes = ToQueueBytes(done.result, worker.profile->payload, scratch);
-            OnOutcome(worker, done.id, report, done.enqueue);
-          },
-          [&](const proto::Fail& fail) {
-            const std::string text = proto::ErrorMessage(fail.error);
-            report.kind = Outcome::kFail;
-            report.bytes = fail.error;
-            report.message = text;
-            report.retry = fail.retry;
-            report.delay = ToDuration(fail.delay_ms);
-            OnOutcome(worker, fail.id, report, fail.enqueue);
-          },
-          [&](const proto::Abort& abort) {
-            report.kind = Outcome::kAbort;
-            report.message = abort.reason;
-            report.requeue = abort.requeue;
-            report.delay = ToDuration(abort.delay_ms);
-            OnOutcome(worker, abort.id, report, abort.enqueue);
-          },
-          [&](const proto::Progress& progress) { OnProgress(worker, progress); },
-          [&](const proto::Data& data) { OnData(worker, data); },
-          [&](const proto::Log& entry) { OnWorkerLog(worker, entry); },
-          [&](const proto::Heartbeat& beat) {
-            const TimePoint now = loop_.Now();
-            if (!core_->OnHeartbeat(worker.slot, beat.id, Duration{beat.extend_ms}, now)) {
-              unknown("heartbeat");
-            }
-          },
-          [&](const proto::EnqueueRequest& request) { OnWorkerEnqueue(worker, request); },
-          [&](const proto::Retire& retire) {
-            log::Info("worker retires", {{"worker", worker.name}, {"why", retire.reason}});
-            core_->OnRetire(worker.slot, loop_.Now());
-          },
-          [&](const proto::Pong&) {}},
+      Overloaded{[&](const proto::Ready& ready) { OnReady(worker, ready); },
+                 [&](const proto::Done& done) {
+                   std::string scratch;
+                   report.kind = Outcome::kDone;
+                   report.bytes = ToQueueBytes(done.result, worker.profile->payload, scratch);
+                   OnOutcome(worker, done.id, report, done.enqueue);
+                 },
+                 [&](const proto::Fail& fail) {
+                   const std::string text = proto::ErrorMessage(fail.error);
+                   report.kind = Outcome::kFail;
+                   report.bytes = fail.error;
+                   report.message = text;
+                   report.retry = fail.retry;
+                   report.delay = ToDuration(fail.delay_ms);
+                   OnOutcome(worker, fail.id, report, fail.enqueue);
+                 },
+                 [&](const proto::Abort& abort) {
+                   report.kind = Outcome::kAbort;
+                   report.message = abort.reason;
+                   report.requeue = abort.requeue;
+                   report.delay = ToDuration(abort.delay_ms);
+                   OnOutcome(worker, abort.id, report, abort.enqueue);
+                 },
+                 [&](const proto::Progress& progress) { OnProgress(worker, progress); },
+                 [&](const proto::Data& data) { OnData(worker, data); },
+                 [&](const proto::Log& entry) { OnWorkerLog(worker, entry); },
+                 [&](const proto::Heartbeat& beat) {
+                   const TimePoint now = loop_.Now();
+                   if (!core_->OnHeartbeat(worker.slot, beat.id, Duration{beat.extend_ms}, now)) {
+                     unknown("heartbeat");
+                   }
+                 },
+                 [&](const proto::EnqueueRequest& request) { OnWorkerEnqueue(worker, request); },
+                 [&](const proto::Retire& retire) {
+                   log::Info("worker retires", {{"worker", worker.name}, {"why", retire.reason}});
+                   core_->OnRetire(worker.slot, loop_.Now());
+                 },
+                 [&](const proto::Pong&) {}},
       message);
 }
 
@@ -244,11 +242,10 @@ void Supervisor::OnGarbage(WorkerProcess& worker, std::string_view line, bool li
     if (!found.message.empty()) {
       const proto::Decoded decoded = proto::Decode(found.message);
       if (const auto* message = std::get_if<proto::FromWorker>(&decoded)) {
-        log::Warn("outcome salvaged",
-                  {{"worker", worker.name},
-                   {"job", JobOf(worker)},
-                   {"why", "other output stood before it on the line (glued)"},
-                   {"line", line.substr(0, kQuoted)}});
+        log::Warn("outcome salvaged", {{"worker", worker.name},
+                                       {"job", JobOf(worker)},
+                                       {"why", "other output stood before it on the line (glued)"},
+                                       {"line", line.substr(0, kQuoted)}});
         OnMessage(worker, *message, found.message);
         return;
       }
@@ -288,8 +285,8 @@ void Supervisor::OnOverflow(WorkerProcess& worker, std::string_view kept) {
   core_->OnRetire(worker.slot, loop_.Now());
   if (whose == nullptr) return;
   const std::string error = proto::MakeError(
-      "result_too_large", "the result does not fit max_line (" +
-                              std::to_string(worker.profile->max_line) + " bytes)");
+      "result_too_large",
+      "the result does not fit max_line (" + std::to_string(worker.profile->max_line) + " bytes)");
   OutcomeReport report;
   report.kind = Outcome::kFail;
   report.bytes = error;
@@ -302,12 +299,11 @@ void Supervisor::Violate(WorkerProcess& worker, std::string_view code, std::stri
                          std::string_view line, Weight weight) {
   ++violations_[std::string(code)];
   const bool tolerated = weight == Weight::kCounted && (code == "V04" || code == "V05");
-  log::Warn(tolerated ? "worker stdout" : "violation",
-            {{"worker", worker.name},
-             {"job", JobOf(worker)},
-             {"code", code},
-             {"why", why},
-             {"line", line.substr(0, kQuoted)}});
+  log::Warn(tolerated ? "worker stdout" : "violation", {{"worker", worker.name},
+                                                        {"job", JobOf(worker)},
+                                                        {"code", code},
+                                                        {"why", why},
+                                                        {"line", line.substr(0, kQuoted)}});
   core_->OnViolation(worker.slot, weight == Weight::kSevere, weight == Weight::kScored,
                      loop_.Now());
 }

@@ -1,8 +1,7 @@
 // Profiles and signals: reload, stop, scale.
 #include <algorithm>
-#include <utility>
-
 #include <csignal>
+#include <utility>
 
 #include "daemon/base/log.h"
 #include "daemon/profile/diff.h"
@@ -73,8 +72,7 @@ Result<Generation> Supervisor::Reload(std::string_view by) {
   const Generation generation =
       core_->Reload(std::make_shared<const Limits>(MakeLimits(*profile)), loop_.Now());
   WORKMAND_CHECK(generation == next, "two counts of generations");
-  log::Info("reload started",
-            {{"by", by}, {"generation", generation.value}, {"changed", changed}});
+  log::Info("reload started", {{"by", by}, {"generation", generation.value}, {"changed", changed}});
   return generation;
 }
 

@@ -1,9 +1,8 @@
 // Worker processes begin and end.
 #include <algorithm>
-#include <utility>
-
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "daemon/base/log.h"
 #include "daemon/supervisor.h"
@@ -26,13 +25,13 @@ void Supervisor::Do(const action::Spawn& spawn) {
   WorkerProcess& worker = *place;
   worker.spawned_at = loop_.Now();
   const SlotId id = spawn.slot;
-  auto child = io::Child::Spawn(
-      loop_, MakeSpec(worker, slot),
-      {[this, &worker](std::string_view bytes) { OnStdout(worker, bytes); },
-       [this, &worker] { OnStdoutEof(worker); },
-       [this, &worker](std::string_view bytes) { OnStderr(worker, bytes); },
-       [this, &worker](int error) { OnWriteError(worker, error); },
-       [this, id](const io::ExitStatus& status) { OnGone(id, status); }});
+  auto child =
+      io::Child::Spawn(loop_, MakeSpec(worker, slot),
+                       {[this, &worker](std::string_view bytes) { OnStdout(worker, bytes); },
+                        [this, &worker] { OnStdoutEof(worker); },
+                        [this, &worker](std::string_view bytes) { OnStderr(worker, bytes); },
+                        [this, &worker](int error) { OnWriteError(worker, error); },
+                        [this, id](const io::ExitStatus& status) { OnGone(id, status); }});
   if (!child) {
     // Core hears of it after the actions at hand, as of any other end.
     deferred_.emplace_back([this, id, why = child.error().message] {
@@ -117,7 +116,8 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   if (!worker->unusable.empty()) exit.how = worker->unusable;
   exit.unusable = !worker->unusable.empty();
   if (status.exec_error.empty()) {
-    (status.signal != 0 ? exit.signal : exit.code) = status.signal != 0 ? status.signal : status.code;
+    (status.signal != 0 ? exit.signal : exit.code) =
+        status.signal != 0 ? status.signal : status.code;
   }
   const bool asked = slot.told || slot.cause != Cause::kNone;
   const auto uptime = std::chrono::duration_cast<Duration>(loop_.Now() - worker->spawned_at);
@@ -135,7 +135,7 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   }
   const bool clean = status.signal == 0 && status.code == 0 && status.exec_error.empty();
   log::Write(asked && (clean || slot.rung_at != kNever || slot.term_sent) ? log::Level::kInfo
-                                                                        : log::Level::kWarn,
+                                                                          : log::Level::kWarn,
              "worker gone", fields);
   core_->OnGone(id, exit, loop_.Now());
   Execute();

@@ -14,8 +14,10 @@ while IFS= read -r line; do
   esac
   case $(field .task) in
     Echo) done_ ;;
-    # The sleeper must not hold the pipes: if this worker is killed, it may live a little longer.
-    Sleep) sleep "$(field .args.s)" </dev/null >/dev/null && done_ || fail "cannot sleep" ;;
+    Sleep)
+      # The sleeper must not hold the pipes: if this worker is killed, it may live a little longer.
+      if sleep "$(field .args.s)" </dev/null >/dev/null; then done_; else fail "cannot sleep"; fi
+      ;;
     Fail) fail "$(field .args.message)" ;;
     *) fail "no such task" ;;
   esac

@@ -43,9 +43,10 @@ struct Field {
 void Reopen();
 [[nodiscard]] bool Enabled(Level level);
 
-/// A field whose text is empty is left out. Writes `event` (a short stable word or phrase, e.g. "worker ready") with its fields.
-/// Text: `2026-01-02T03:04:05.678Z info  thumbs worker ready worker=thumbs-1 pid=42`.
-/// JSON: `{"time":…,"level":"info","profile":"thumbs","event":"worker ready","worker":"thumbs-1"}`.
+/// A field whose text is empty is left out. Writes `event` (a short stable word or phrase, e.g.
+/// "worker ready") with its fields. Text: `2026-01-02T03:04:05.678Z info  thumbs worker ready
+/// worker=thumbs-1 pid=42`. JSON: `{"time":…,"level":"info","profile":"thumbs","event":"worker
+/// ready","worker":"thumbs-1"}`.
 void Write(Level level, std::string_view event, const std::vector<Field>& fields);
 
 inline void Debug(std::string_view event, std::initializer_list<Field> fields = {}) {

@@ -166,8 +166,8 @@ void Core::EndTurn(TimePoint now) {
       serving.push_back(slot->announced.get());
     }
   }
-  // With nobody to serve there is no credit either; the next worker is likely to serve the same, and
-  // some queues give running jobs back when their task is no longer wanted.
+  // With nobody to serve there is no credit either; the next worker is likely to serve the same,
+  // and some queues give running jobs back when their task is no longer wanted.
   if (!serving.empty()) dispatcher_.UpdateSubscription(serving);
 }
 

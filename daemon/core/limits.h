@@ -35,7 +35,7 @@ struct Limits {
   Duration start_timeout{60'000};
   Duration respawn_min{100};
   Duration respawn_max{30'000};
-  int max_start_failures = 5;
+  int max_start_failures = 5;  ///< 0 = never degraded by them
   int max_jobs = 100;
   double max_jobs_jitter = 0.1;
   Duration max_lifetime{0};

@@ -230,7 +230,8 @@ void Pool::CountFailure(const Slot& slot, const Exit& exit, TimePoint now) {
   if (pending_ && slot.generation == pending_->generation) {
     ++pending_->failures;
     pending_->next_start = After(now, Backoff(*pending_->limits, pending_->failures));
-    if (hopeless || pending_->failures >= pending_->limits->max_start_failures) {
+    const int most = pending_->limits->max_start_failures;
+    if (hopeless || (most > 0 && pending_->failures >= most)) {
       RollBack(what, now);
     }
     return;
@@ -246,7 +247,7 @@ void Pool::CountFailure(const Slot& slot, const Exit& exit, TimePoint now) {
   if (hopeless) {
     hold_ = true;
     Degrade(what + "; no worker is started until the profile is reloaded");
-  } else if (failures_ >= limits_->max_start_failures) {
+  } else if (limits_->max_start_failures > 0 && failures_ >= limits_->max_start_failures) {
     next_start_ = std::max(next_start_, After(now, limits_->respawn_max));
     Degrade(std::to_string(failures_) + " start failures in a row; " + what);
   }

@@ -70,8 +70,8 @@ class Pool {
     int current_ready = 0;
     int current_booting = 0;
     int old = 0;           ///< older, alive and not going
-    int old_draining = 0;   ///< older, finishing a job
-    int old_leaving = 0;    ///< older, on their way out without a job
+    int old_draining = 0;  ///< older, finishing a job
+    int old_leaving = 0;   ///< older, on their way out without a job
     int pending = 0;
     int alive = 0;
   };

@@ -143,11 +143,10 @@ void Dispatcher::Push(HeldJob job, Update update) {
 }
 
 void Dispatcher::Report(const Slot* slot, const Job& job, Outcome outcome,
-                        action::JobEnded::Next next, Duration delay,
-                        const OutcomeReport& report) {
-  outbox_.actions.emplace_back(action::JobEnded{
-      slot == nullptr ? SlotId{} : slot->id, job.id, job.task, job.attempt, outcome, next, delay,
-      report.limit, std::string(report.message)});
+                        action::JobEnded::Next next, Duration delay, const OutcomeReport& report) {
+  outbox_.actions.emplace_back(action::JobEnded{slot == nullptr ? SlotId{} : slot->id, job.id,
+                                                job.task, job.attempt, outcome, next, delay,
+                                                report.limit, std::string(report.message)});
 }
 
 }  // namespace workmand

@@ -97,7 +97,7 @@ struct Delivery {
   Duration extended{0};
   bool timed_out = false;
   Cause ended_by = Cause::kTimeLimit;  ///< what timed out: its time limit or its signs of life
-  bool undelivered = false;  ///< its line was not fully taken by the worker's stdin
+  bool undelivered = false;            ///< its line was not fully taken by the worker's stdin
 };
 
 /// One place for a worker.

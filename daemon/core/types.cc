@@ -35,8 +35,8 @@ std::string_view ToString(StopReason reason) {
   switch (reason) {
     case StopReason::kStop: return "stop";
     case StopReason::kRestart: return "restart";
-    case StopReason::kRecycle:
-    case StopReason::kLifetime: return "recycle";
+    case StopReason::kRecycle: return "recycle";
+    case StopReason::kLifetime: return "lifetime";
     case StopReason::kScale: return "scale";
     case StopReason::kIdle: return "idle";
     case StopReason::kRetire: return "retire";

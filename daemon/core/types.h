@@ -39,7 +39,8 @@ inline constexpr std::array kAllEvents{Event::kStart,   Event::kReady,    Event:
                                        Event::kOutcome, Event::kStop,     Event::kViolation,
                                        Event::kForce,   Event::kDeadline, Event::kGone};
 
-/// Why a worker was told to go; the `reason` of the shutdown message.
+/// Why a worker was told to go; the `reason` of the shutdown message (where kLifetime is
+/// "recycle").
 enum class StopReason : std::uint8_t {
   kStop,
   kRestart,

@@ -61,6 +61,8 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     if (value.find('\0') != std::string::npos) Refuse(mark, "a value cannot hold a NUL character");
+    // The parser makes single bytes of the escapes \N and \_.
+    if (!IsUtf8(value)) Refuse(mark, "a value must be UTF-8 text");
     YamlNode node = MakeNode(YamlNode::Kind::kScalar, mark);
     CheckTag(mark, tag);
     CheckQuoteIsClosed(mark);

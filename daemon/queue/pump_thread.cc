@@ -160,7 +160,7 @@ void PumpThread::RenewLeases() {
 }
 
 void PumpThread::Fetch() {
-  const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(round_.credit, kBatch));
+  const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(round_.credit, kBatch));
   const WaitPlan plan =
       PlanWait({busy_, options_.dequeue_interval, next_tick_, next_renewal_}, Clock::now());
   const bool may_wait = mailbox_.StartWait(plan.waiting, n == 0);

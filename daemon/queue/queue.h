@@ -84,7 +84,7 @@ class Waker {
   /// Any thread, also a signal-unsafe one: one write(2).
   void Wake() const noexcept;
   /// Clears it; true when it was set. The pump calls it, drivers never do.
-  bool Take() const noexcept;
+  [[nodiscard]] bool Take() const noexcept;
   /// Waits for `fd` (-1 = none) to have `events` (poll(2) bits), for Wake, or for `timeout`.
   [[nodiscard]] Why Wait(int fd, short events, Duration timeout) const;
 

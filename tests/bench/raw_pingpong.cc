@@ -1,6 +1,6 @@
 // The limit that the daemon is measured against: the least that any supervisor must do. One epoll
-// loop over pipes, as many workers, the same bytes each way, K lines in flight per worker; no queue,
-// no JSON, no ids, no deadlines. It prints one JSON object.
+// loop over pipes, as many workers, the same bytes each way, K lines in flight per worker; no
+// queue, no JSON, no ids, no deadlines. It prints one JSON object.
 //
 //   bench_raw_pingpong JOBS IN_FLIGHT WORKERS SAMPLE WORKER [ARGUMENT...]
 //
@@ -114,7 +114,9 @@ class Pingpong {
   void Report() const {
     const auto measured = static_cast<double>(ended_->answered - begun_->answered);
     const std::chrono::duration<double> seconds = ended_->at - begun_->at;
-    const auto per_job_us = [&](std::int64_t ns) { return static_cast<double>(ns) / 1e3 / measured; };
+    const auto per_job_us = [&](std::int64_t ns) {
+      return static_cast<double>(ns) / 1e3 / measured;
+    };
     std::printf(R"({"rate":%.0f,"cpu_us":%.4f,"workers_cpu_us":%.4f,"line_bytes":%zu})"
                 "\n",
                 measured / seconds.count(), per_job_us(ended_->own_ns - begun_->own_ns),

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import unittest
 
 import harness
 
@@ -213,7 +214,9 @@ class Gearman(Flows, harness.TestCase):
 
 
 if __name__ == "__main__":
-    if not (shutil.which("gearmand") and shutil.which("gearman")):
-        print("SKIPPED: gearmand or gearman is not installed", file=sys.stderr)
-        sys.exit(harness.SKIPPED)
-    harness.main()
+    if shutil.which("gearmand") and shutil.which("gearman"):
+        harness.main()
+    else:
+        passed = unittest.main(defaultTest=["Memory", "Sqlite"], verbosity=2, exit=False)
+        print("SKIPPED: Gearman, because gearmand or gearman is not installed", file=sys.stderr)
+        sys.exit(harness.SKIPPED if passed.result.wasSuccessful() else 1)

@@ -63,8 +63,10 @@ std::vector<Case> AllCases() {
 }
 
 bool Chosen(const Case& a_case, std::string_view filter) {
-  return filter.empty() || filter == std::to_string(a_case.number) ||
-         a_case.name.find(filter) != std::string_view::npos;
+  const bool is_number = filter.find_first_not_of("0123456789") == std::string_view::npos;
+  if (filter.empty()) return true;
+  if (is_number) return filter == std::to_string(a_case.number);
+  return a_case.name.find(filter) != std::string_view::npos;
 }
 
 std::string WhyNotApplicable(const Case& a_case, const ConformanceFixture& fixture, Caps caps) {

@@ -59,9 +59,6 @@ void WakeEndsTheWait(Bench& bench) {
   const TimePoint woken{TimePoint::duration{woken_at.load()}};
   const auto late = std::chrono::duration_cast<Duration>(Clock::now() - woken);
   Expect(late <= Duration{250}, "it returned " + std::to_string(late.count()) + " ms after it");
-  const Stopwatch watch;
-  Expect(consumer->Fetch(1, kPatience).empty(), "an empty queue returned a job");
-  Expect(watch.Elapsed() <= kAtOnce, "the wake did not last until it was taken");
   Expect(consumer->waker.Take(), "the driver took the wake");
 }
 
@@ -115,6 +112,7 @@ void WakeBeforeTheCall(Bench& bench) {
   const Stopwatch watch;
   Expect(consumer->Fetch(1, kPatience).empty(), "an empty queue returned a job");
   Expect(watch.Elapsed() <= kAtOnce, "it waited though it was woken before");
+  Expect(consumer->waker.Take(), "the driver took the wake");
 }
 
 void AfterAWakeTheQueueIsRead(Bench& bench) {
@@ -188,7 +186,7 @@ void LargeBatch(Bench& bench) {
 
 constexpr Case kCases[] = {
     {14, "a new job wakes a blocked dequeue", Needs(Cap::kWait), NewJobWakes},
-    {15, "a wake ends a blocked dequeue and lasts", kAnyDriver, WakeEndsTheWait},
+    {15, "a wake ends a blocked dequeue", kAnyDriver, WakeEndsTheWait},
     {16, "no job is lost by a wake", kAnyDriver, NoJobIsLostByAWake},
     {17, "1000 wakes during traffic", kAnyDriver, ManyWakes},
     {18, "a wake before the call ends it at once", kAnyDriver, WakeBeforeTheCall},

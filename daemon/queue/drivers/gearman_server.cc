@@ -142,7 +142,7 @@ std::size_t JobServer::Ask(std::size_t most, bool brief, TaskTurns& tasks, TimeP
   std::size_t load = count;
   for (const auto& lane : lanes_) load += lane->draining ? 0 : lane->Load();
   const std::size_t spread = (load + kSharedLanes - 1) / kSharedLanes;
-  const std::size_t depth = brief ? std::clamp<std::size_t>(spread, 1, kSharedDepth) : 1;
+  const std::size_t depth = brief && load > kFewJobs ? std::min(spread, kSharedDepth) : 1;
   Grow(load, depth, tasks, now);
 
   std::size_t left = count;

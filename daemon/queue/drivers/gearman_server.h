@@ -18,8 +18,10 @@
 
 namespace workmand::gearman {
 
-/// Short jobs are spread over so many lanes first, and then share them, up to so many a lane.
-inline constexpr std::size_t kSharedLanes = 4;
+/// So few jobs have a lane each, however brief they are.
+inline constexpr std::size_t kFewJobs = 4;
+/// More brief jobs share at least so many lanes, and at most so many jobs share a lane.
+inline constexpr std::size_t kSharedLanes = 2;
 inline constexpr std::size_t kSharedDepth = 8;
 /// More lanes than this are not opened to one server; beyond it jobs share lanes however long.
 inline constexpr std::size_t kMostLanes = 32;

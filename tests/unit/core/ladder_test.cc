@@ -304,7 +304,7 @@ TEST_CASE("a worker that outlived max_lifetime goes after its job", "[ladder]") 
   CHECK(world.Seen() == "spawn@2");  // the replacement comes at once
   world.Answer(1, Outcome::kDone);
 
-  CHECK(world.Seen() == "notice:recycle@1 eof@1");
+  CHECK(world.Seen() == "notice:lifetime@1 eof@1");
 }
 
 }  // namespace workmand

@@ -70,9 +70,10 @@ TEST_CASE("a bad value is named with its place and its bounds", "[profile]") {
 TEST_CASE("zero is refused where it would mean no limit at all", "[profile]") {
   for (const std::string key :
        {"start_timeout", "write_timeout", "exit_grace", "lease_time", "abort_timeout"}) {
-    const std::string column = std::to_string(key.size() + 3);
-    CHECK(Errors(kMinimal + key + ": 0s\n") ==
-          Lines{"conf/a.yaml:2:" + column + ": " + key + ": must be more than 0 (got 0s)"});
+    std::string expected = "conf/a.yaml:2:" + std::to_string(key.size() + 3);
+    expected.append(": ").append(key).append(": must be more than 0 (got 0s)");
+
+    CHECK(Errors(kMinimal + key + ": 0s\n") == Lines{expected});
   }
 }
 

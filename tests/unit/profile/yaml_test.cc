@@ -40,6 +40,7 @@ TEST_CASE("what YAML allows and a profile does not is refused", "[profile]") {
         Lines{"conf/a.yaml:1:7: a value cannot hold a NUL character"});
   CHECK(Errors("name: a\nnice: \x04 5\n") ==
         Lines{"conf/a.yaml:2:7: is not valid YAML: a control character"});
+  CHECK(Errors("name: \"a\\_b\"\n") == Lines{"conf/a.yaml:1:7: a value must be UTF-8 text"});
   CHECK(Errors("name: \xff\n") == Lines{"conf/a.yaml: is not UTF-8 text"});
 }
 

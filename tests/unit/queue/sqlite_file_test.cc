@@ -183,6 +183,22 @@ TEST_CASE_METHOD(SqliteFixture, "our own commit does not look like one of anothe
   CHECK(db.DataVersion() == version);
 }
 
+TEST_CASE_METHOD(SqliteFixture, "a writer is noticed before its commit is visible", "[queue]") {
+  Open();
+  sqlite::Database db({settings.path});
+  sqlite::Database other({settings.path});
+  const std::int64_t version = db.DataVersion();
+  sqlite::Transaction writing(other, sqlite::Transaction::Lock::kWrite,
+                              sqlite::Transaction::Sync::kRelaxed);
+  other.Run("INSERT INTO held VALUES(1, 1, 1, 1)");
+
+  CHECK(db.IsBeingWritten());
+  CHECK(db.DataVersion() == version);
+  writing.Commit();
+  CHECK_FALSE(db.IsBeingWritten());
+  CHECK(db.DataVersion() != version);
+}
+
 TEST_CASE_METHOD(SqliteFixture, "a journal that is made later is watched too", "[queue]") {
   std::filesystem::create_directories(folder());
   sqlite::WalWatch watch(settings.path);
