@@ -219,6 +219,7 @@ void PumpThread::Finish() {
     Update& update = pending_.emplace_back();
     update.token = job.token;
     update.kind = Update::Kind::kAbort;
+    update.never_ran = true;
   }
   const bool keeps = caps_.Has(Cap::kHoldSurvives);
   if (!session_.up() && keeps && !pending_.empty()) (void)session_.Connect();

@@ -1,5 +1,6 @@
 #include "daemon/queue/queue.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <poll.h>
@@ -30,13 +31,13 @@ bool Waker::Take() const noexcept {
 }
 
 Waker::Why Waker::Wait(int fd, short events, Duration timeout) const {
-  pollfd fds[2] = {{fd_, POLLIN, 0}, {fd, events, 0}};
+  std::array<pollfd, 2> fds = {{{fd_, POLLIN, 0}, {fd, events, 0}}};
   const nfds_t count = fd >= 0 ? 2 : 1;
   const TimePoint deadline = After(Clock::now(), timeout);
   for (;;) {
     const Duration left = Until(Clock::now(), deadline);
     const int ms = left > Duration{1'000'000'000} ? -1 : static_cast<int>(left.count());
-    const int ready = poll(fds, count, ms);
+    const int ready = poll(fds.data(), count, ms);
     if (ready < 0) {
       WORKMAND_CHECK(errno == EINTR, "poll failed");
       continue;

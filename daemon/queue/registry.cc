@@ -35,6 +35,7 @@ const Driver* Find(std::string_view name) {
 
 std::string NoSuchDriver(std::string_view name) {
   std::vector<std::string_view> names;
+  names.reserve(kDrivers.size());
   for (const Driver& driver : kDrivers) names.push_back(driver.name);
   std::string sentence =
       "there is no driver \"" + std::string(name) + "\"; this build has " + JoinWords(names);
@@ -63,6 +64,7 @@ Result<DriverInfo> FindDriver(std::string_view name) {
 
 std::vector<DriverInfo> AllDrivers() {
   std::vector<DriverInfo> all;
+  all.reserve(kDrivers.size());
   for (const Driver& driver : kDrivers) all.push_back(Describe(driver));
   return all;
 }

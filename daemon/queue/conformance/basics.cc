@@ -1,5 +1,6 @@
 // Cases 1 to 13: what every queue must do, and which tasks it hands out.
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "daemon/queue/conformance/kit.h"
@@ -75,8 +76,7 @@ void BatchInReverse(Bench& bench) {
   for (int i = 0; i < 10; ++i) producer->Put(bench.Task(i % 2 == 0 ? "a" : "b"));
   std::vector<Job> jobs = consumer->Take(10);
   std::reverse(jobs.begin(), jobs.end());
-  std::vector<Update> updates;
-  for (const Job& job : jobs) updates.push_back(MakeUpdate(job.token, Update::Kind::kDone));
+  const std::vector<Update> updates = MakeDones(jobs);
   std::vector<Applied> answers(updates.size(), Applied::kLost);
   consumer->queue().Apply(updates, answers);
   const auto ok = std::count(answers.begin(), answers.end(), Applied::kOk);
@@ -190,7 +190,7 @@ void TheSameTaskTwice(Bench& bench) {
   consumer->ExpectNothing("one job came twice");
 }
 
-constexpr Case kCases[] = {
+constexpr auto kCases = std::to_array<Case>({
     {1, "an empty dequeue returns after its time-out", kAnyDriver, EmptyDequeueWaits},
     {2, "a dequeue of nothing returns at once", kAnyDriver, NothingAskedReturnsAtOnce},
     {3, "payloads are binary-safe", kAnyDriver, PayloadsAreBinarySafe},
@@ -204,7 +204,7 @@ constexpr Case kCases[] = {
     {11, "registering replaces the set", kAnyDriver, RegisteringReplaces},
     {12, "registration survives a reconnect", kAnyDriver, RegistrationSurvivesReconnect},
     {13, "the same task twice counts once", kAnyDriver, TheSameTaskTwice},
-};
+});
 
 }  // namespace
 

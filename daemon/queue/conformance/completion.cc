@@ -1,5 +1,6 @@
 // Cases 21 to 29: how a job ends or comes back; 63 and 64: follow-up jobs.
 #include <algorithm>
+#include <array>
 
 #include "daemon/queue/conformance/kit.h"
 
@@ -183,7 +184,7 @@ void RefusedFollowUp(Bench& bench) {
   consumer->ExpectNothing("something came after all was settled");
 }
 
-constexpr Case kCases[] = {
+constexpr auto kCases = std::to_array<Case>({
     {21, "done removes the job", kAnyDriver, DoneRemoves},
     {22, "a failure comes back after its delay", Needs(Cap::kRetryDelay), FailureComesBack},
     {23, "a dead letter keeps the error", Needs(Cap::kDeadLetter), DeadLetterKeepsTheError},
@@ -195,7 +196,7 @@ constexpr Case kCases[] = {
     {29, "an empty batch", kAnyDriver, EmptyBatch},
     {63, "follow-ups go in with the settlement", kAnyDriver, FollowUpsGoIn},
     {64, "a refused follow-up leaves the job held", kAnyDriver, RefusedFollowUp},
-};
+});
 
 }  // namespace
 

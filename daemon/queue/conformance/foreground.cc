@@ -1,4 +1,5 @@
 // Cases 30 to 38: what a waiting producer gets.
+#include <array>
 #include <thread>
 
 #include "daemon/queue/conformance/kit.h"
@@ -152,7 +153,7 @@ void WakeEndsTheCollect(Bench& bench) {
 }
 
 constexpr std::uint32_t kForeground = Needs(Cap::kForeground);
-constexpr Case kCases[] = {
+constexpr auto kCases = std::to_array<Case>({
     {30, "the result reaches the caller", kForeground, ResultReachesTheCaller},
     {31, "a failure reaches the caller", kForeground, FailureReachesTheCaller},
     {32, "a caller's time-out leaves the job", kForeground, TimeoutLeavesTheJob},
@@ -164,7 +165,7 @@ constexpr Case kCases[] = {
     {37, "progress and partial data come in order",
      Cap::kForeground | Cap::kProgress | Cap::kPartialData, ProgressInOrder},
     {38, "a wake ends the wait of a caller", kForeground, WakeEndsTheCollect},
-};
+});
 
 }  // namespace
 

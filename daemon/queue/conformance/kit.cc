@@ -1,6 +1,5 @@
 #include "daemon/queue/conformance/kit.h"
 
-#include <atomic>
 #include <iterator>
 #include <random>
 #include <utility>
@@ -105,6 +104,13 @@ Update MakeUpdate(Token token, Update::Kind kind, std::string bytes) {
   update.kind = kind;
   update.bytes = std::move(bytes);
   return update;
+}
+
+std::vector<Update> MakeDones(const std::vector<Job>& jobs) {
+  std::vector<Update> updates;
+  updates.reserve(jobs.size());
+  for (const Job& job : jobs) updates.push_back(MakeUpdate(job.token, Update::Kind::kDone));
+  return updates;
 }
 
 Update MakeRetry(Token token, Duration delay) {

@@ -83,6 +83,7 @@ class Client {
 };
 
 Update MakeUpdate(Token token, Update::Kind kind, std::string bytes = {});
+std::vector<Update> MakeDones(const std::vector<Job>& jobs);
 /// A failure that comes back after `delay`.
 Update MakeRetry(Token token, Duration delay);
 

@@ -1,5 +1,7 @@
 // Cases 46 to 48: when a hold ends without a settlement; 54 and 65: what becomes of tokens; 66:
 // counts.
+#include <array>
+
 #include "daemon/queue/conformance/kit.h"
 
 namespace workmand::conformance {
@@ -105,7 +107,7 @@ void CountsWhatWaits(Bench& bench) {
   consumer->DoneAll(consumer->Take(2));
 }
 
-constexpr Case kCases[] = {
+constexpr auto kCases = std::to_array<Case>({
     {46, "an extended lease keeps the job", Needs(Cap::kLease), ExtendKeepsTheJob},
     {47, "a late done on an expired lease is lost", Needs(Cap::kLease), ExpiredLease},
     {48, "a disconnect gives held jobs back at once", Needs(Cap::kInstantRequeue),
@@ -113,7 +115,7 @@ constexpr Case kCases[] = {
     {54, "tokens die with their session", Needs(Cap::kInstantRequeue), TokensDieWithTheSession},
     {65, "holds survive a reconnect", Needs(Cap::kHoldSurvives), HoldsSurviveAReconnect},
     {66, "what waits is counted", Needs(Cap::kCount), CountsWhatWaits},
-};
+});
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Cases 39 to 45: what a job may ask of its queue.
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "daemon/queue/conformance/kit.h"
@@ -117,13 +118,13 @@ void WhatItCannotItRefuses(Bench& bench) {
     const char* name;
     void (*set)(Enqueue&);
   };
-  constexpr Option kOptions[] = {
+  constexpr auto kOptions = std::to_array<Option>({
       {Cap::kPriority, "a priority", [](Enqueue& job) { job.priority = Priority::kHigh; }},
       {Cap::kUnique, "a unique key", [](Enqueue& job) { job.unique = "k"; }},
       {Cap::kDelay, "a delay", [](Enqueue& job) { job.delay = Duration{1'000}; }},
       {Cap::kMaxAttempts, "max_attempts", [](Enqueue& job) { job.max_attempts = 7; }},
       {Cap::kForeground, "foreground", [](Enqueue& job) { job.foreground = true; }},
-  };
+  });
   const auto producer = bench.Producer();
   std::string refused;
   for (const Option& option : kOptions) {
@@ -141,7 +142,7 @@ void WhatItCannotItRefuses(Bench& bench) {
   bench.Remark("refuses " + refused);
 }
 
-constexpr Case kCases[] = {
+constexpr auto kCases = std::to_array<Case>({
     {39, "high before normal before low", Needs(Cap::kPriority), PrioritiesInOrder},
     {40, "the same unique key is one job", Needs(Cap::kUnique), UniqueCoalesces},
     {41, "the same unique key while it runs", Needs(Cap::kUnique), UniqueWhileRunning},
@@ -149,7 +150,7 @@ constexpr Case kCases[] = {
     {43, "a delay is kept", Needs(Cap::kDelay), DelayIsKept},
     {44, "a delayed job ends a blocked dequeue", Needs(Cap::kDelay), DelayedJobWakes},
     {45, "what it cannot do it refuses", kAnyDriver, WhatItCannotItRefuses},
-};
+});
 
 }  // namespace
 

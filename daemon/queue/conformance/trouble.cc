@@ -1,4 +1,5 @@
 // Cases 53 and 55: a server that dies, and one that hangs.
+#include <array>
 #include <optional>
 #include <thread>
 
@@ -75,10 +76,10 @@ void ServerHangs(Bench& bench) {
   Expect(apply <= Duration{30'000}, "Apply has no time-out");
 }
 
-constexpr Case kCases[] = {
+constexpr auto kCases = std::to_array<Case>({
     {53, "a server that dies is noticed", kAnyDriver, ServerDies, Control::kStop},
     {55, "a server that hangs does not hold the daemon", kAnyDriver, ServerHangs, Control::kFreeze},
-};
+});
 
 }  // namespace
 

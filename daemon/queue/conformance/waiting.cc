@@ -1,6 +1,7 @@
 // Cases 14 to 20: how a blocked dequeue ends, and that no job is lost by it. Also the load cases 58
 // and 61.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -174,8 +175,7 @@ void LargeBatch(Bench& bench) {
   for (int round = 0; round < 2; ++round) {
     for (std::size_t i = 0; i < kJobs; ++i) producer->Put(bench.Task(), std::to_string(i));
     const std::vector<Job> jobs = consumer->Take(kJobs);
-    std::vector<Update> updates;
-    for (const Job& job : jobs) updates.push_back(MakeUpdate(job.token, Update::Kind::kDone));
+    const std::vector<Update> updates = MakeDones(jobs);
     std::vector<Applied> answers(updates.size(), Applied::kLost);
     consumer->queue().Apply(updates, answers);
     const auto ok = std::count(answers.begin(), answers.end(), Applied::kOk);
@@ -184,7 +184,7 @@ void LargeBatch(Bench& bench) {
   consumer->ExpectNothing("a job that was done came again");
 }
 
-constexpr Case kCases[] = {
+constexpr auto kCases = std::to_array<Case>({
     {14, "a new job wakes a blocked dequeue", Needs(Cap::kWait), NewJobWakes},
     {15, "a wake ends a blocked dequeue", kAnyDriver, WakeEndsTheWait},
     {16, "no job is lost by a wake", kAnyDriver, NoJobIsLostByAWake},
@@ -193,7 +193,7 @@ constexpr Case kCases[] = {
     {20, "after a wake the queue is read", kAnyDriver, AfterAWakeTheQueueIsRead},
     {58, "four consumers do each job once", kAnyDriver, FourConsumers},
     {61, "256 jobs and 256 settlements in one turn", kAnyDriver, LargeBatch},
-};
+});
 
 }  // namespace
 

@@ -30,9 +30,12 @@ void LogChange(const JobServer& server) {
 
 }  // namespace
 
-GearmanQueue::GearmanQueue(std::vector<HostPort> servers) {
+GearmanQueue::GearmanQueue(std::vector<HostPort> servers, std::string_view profile_name) {
+  std::string client_id = "workmand:" + std::string(profile_name);
+  std::replace_if(
+      client_id.begin(), client_id.end(), [](char c) { return c <= ' ' || c > '~'; }, '_');
   for (HostPort& server : servers) {
-    servers_.push_back(std::make_unique<JobServer>(std::move(server)));
+    servers_.push_back(std::make_unique<JobServer>(std::move(server), client_id));
   }
 }
 
@@ -295,7 +298,7 @@ Result<std::unique_ptr<Queue>> OpenGearman(const DriverConfig& config, Role role
   if (role == Role::kProducer) {
     return std::make_unique<gearman::GearmanProducer>(std::move(list.servers));
   }
-  return std::make_unique<gearman::GearmanQueue>(std::move(list.servers));
+  return std::make_unique<gearman::GearmanQueue>(std::move(list.servers), config.profile_name);
 }
 
 }  // namespace workmand

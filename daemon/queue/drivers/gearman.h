@@ -36,7 +36,8 @@ inline constexpr Duration kConfirmTimeout{5'000};
 
 class GearmanQueue final : public Queue {
  public:
-  explicit GearmanQueue(std::vector<HostPort> servers);
+  /// `profile_name` tells this daemon from others in what the servers show of their workers.
+  GearmanQueue(std::vector<HostPort> servers, std::string_view profile_name);
 
   [[nodiscard]] Caps GetCaps() const override;
   void Connect() override;

@@ -39,6 +39,8 @@ double Number(std::string_view text) {
 }  // namespace
 
 GearmanProducer::GearmanProducer(std::vector<HostPort> servers) {
+  // Programs that put one job each must not all begin with the same server.
+  next_server_ = static_cast<std::size_t>(Clock::now().time_since_epoch().count());
   for (HostPort& where : servers) {
     Server server;
     server.name = ToString(where);
@@ -195,7 +197,9 @@ bool GearmanProducer::EnsureLane(Server& server) {
 
 bool GearmanProducer::PutOnLane(Server& server, const Enqueue& job, std::string& id) {
   if (!EnsureLane(server)) return false;
+  server.submitting_foreground = job.foreground;
   server.created.clear();
+  server.created_id.clear();
   server.refused.clear();
   AppendSubmit(server.lane->Out(), job, !job.foreground);
   server.lane->Flush();
@@ -206,14 +210,22 @@ bool GearmanProducer::PutOnLane(Server& server, const Enqueue& job, std::string&
     (void)poller_.Wait(nullptr, give_up);
     Read(server);
   }
+  server.submitting_foreground = false;
   if (!server.refused.empty()) throw Rejected("gearman refused the job: " + server.refused);
   if (server.created.empty()) return false;
-  id = IdOf(server, server.created);
-  if (!job.foreground) return true;
-  std::deque<std::string>& ids = server.waiting[server.created].ids;
-  if (!ids.empty()) id += "#" + std::to_string(++duplicates_);
-  ids.push_back(id);
+  id = server.created_id;
   return true;
+}
+
+/// The waiting entry must be there before the next packet is read: a quick job's result may stand
+/// right behind its handle.
+void GearmanProducer::OnCreated(Server& server, std::string_view handle) {
+  server.created = handle;
+  server.created_id = IdOf(server, handle);
+  if (!server.submitting_foreground) return;
+  std::deque<std::string>& ids = server.waiting[server.created].ids;
+  if (!ids.empty()) server.created_id += "#" + std::to_string(++duplicates_);
+  ids.push_back(server.created_id);
 }
 
 void GearmanProducer::Read(Server& server) {
@@ -240,7 +252,7 @@ void GearmanProducer::Sweep(Server& server) {
 void GearmanProducer::OnPacket(Server& server, const Packet& packet) {
   std::array<std::string_view, 2> parts;
   if (packet.type == PacketType::kJobCreated) {
-    server.created = packet.body;
+    OnCreated(server, packet.body);
   } else if (packet.type == PacketType::kError) {
     server.refused = SplitFields(packet.body, parts) ? parts[1] : packet.body;
     if (server.refused.empty()) server.refused = "it gave no reason";

@@ -63,8 +63,10 @@ class GearmanProducer final : public Queue {
     std::unique_ptr<gearman_client_st, FreeClient> client;  ///< small background jobs
     std::unique_ptr<Lane> lane;                             ///< foreground and large jobs
     std::unordered_map<std::string, Waiting> waiting;       ///< foreground jobs by handle
-    std::string created;  ///< the handle of the submit under way, once it came
-    std::string refused;  ///< why the submit under way was refused
+    bool submitting_foreground = false;                     ///< what the submit under way is
+    std::string created;     ///< the handle of the submit under way, once it came
+    std::string created_id;  ///< the id that Put returns for it
+    std::string refused;     ///< why the submit under way was refused
     TimePoint retry_at{};
     std::string reason;  ///< why it was last away
   };
@@ -77,6 +79,7 @@ class GearmanProducer final : public Queue {
   bool EnsureLane(Server& server);
   /// Reads what came without waiting.
   void Read(Server& server);
+  void OnCreated(Server& server, std::string_view handle);
   void OnPacket(Server& server, const Packet& packet);
   void OnWork(Server& server, const Packet& packet);
   void Finish(Server& server, const std::string& handle, Reply::State state, std::string bytes);

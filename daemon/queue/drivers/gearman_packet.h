@@ -38,6 +38,7 @@ enum class PacketType : std::uint32_t {
   kEchoRequest = GEARMAN_COMMAND_ECHO_REQ,
   kEchoReply = GEARMAN_COMMAND_ECHO_RES,
   kError = GEARMAN_COMMAND_ERROR,
+  kSetClientId = GEARMAN_COMMAND_SET_CLIENT_ID,
   kOptionRequest = GEARMAN_COMMAND_OPTION_REQ,
   kOptionReply = GEARMAN_COMMAND_OPTION_RES,
   kGrabJob = GEARMAN_COMMAND_GRAB_JOB_UNIQ,

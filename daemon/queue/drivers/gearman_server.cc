@@ -18,7 +18,8 @@ constexpr std::size_t kMostAsked = 4096;
 
 }  // namespace
 
-JobServer::JobServer(HostPort where) : where_(std::move(where)), name_(ToString(where_)) {}
+JobServer::JobServer(HostPort where, std::string client_id)
+    : where_(std::move(where)), name_(ToString(where_)), client_id_(std::move(client_id)) {}
 
 void JobServer::Resolve() {
   auto found = gearman::Resolve(where_);
@@ -32,6 +33,7 @@ void JobServer::Resolve() {
 void JobServer::Open(const TaskTurns& tasks, TimePoint now) {
   auto lane = std::make_unique<WorkerLane>(addresses_, now);
   lane->used_at = now;
+  AppendPacket(lane->wire.Out(), PacketType::kSetClientId, {client_id_});
   for (const std::string& task : tasks.names) {
     AppendPacket(lane->wire.Out(), PacketType::kCanDo, {task});
   }

@@ -56,7 +56,8 @@ struct TaskTurns {
 
 class JobServer {
  public:
-  explicit JobServer(HostPort where);
+  /// `client_id` is what the server shows to its administrator; without white space.
+  JobServer(HostPort where, std::string client_id);
 
   [[nodiscard]] const HostPort& where() const { return where_; }
   /// "host:port".
@@ -116,6 +117,7 @@ class JobServer {
 
   HostPort where_;
   std::string name_;
+  std::string client_id_;
   std::vector<Address> addresses_;
   std::vector<std::unique_ptr<WorkerLane>> lanes_;
   const WorkerLane* sleeper_ = nullptr;  ///< the lane that gets a NOOP; null = jobs may be there

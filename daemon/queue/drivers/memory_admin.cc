@@ -8,6 +8,7 @@ namespace workmand {
 void MemoryStore::Tick(const MemoryTime& time, Duration keep_dead) {
   const std::lock_guard lock(mutex_);
   FallDue(time.now);
+  if (keep_dead.count() == 0) return;  // kept until removed
   const std::int64_t oldest = time.epoch_ms - std::min(keep_dead.count(), time.epoch_ms);
   while (!dead_.empty() && dead_.front().letter.failed_at_ms < oldest) dead_.pop_front();
 }

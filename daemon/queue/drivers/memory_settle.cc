@@ -81,6 +81,7 @@ void MemoryStore::Settle(Slot slot, const Update& update, const MemoryTime& time
       }
       break;
     case Update::Kind::kAbort:
+      if (update.never_ran) --entry.deliveries;
       Release(slot);
       PutBack(slot, update.delay, time.now, true);
       break;

@@ -1,5 +1,5 @@
-// A driver that does what a test scripts, and a box in which a test waits for the other thread. No
-// test sleeps: every wait is for an event, with a deadline far off.
+// A driver that does what a test scripts, and a box in which a test waits for the other thread.
+// Each wait is for an event, with a deadline far off.
 #pragma once
 
 #include <condition_variable>

@@ -54,13 +54,13 @@ TEST_CASE("a thread that runs is never woken", "[queue]") {
   CHECK_FALSE(GrantWakes(Waiting::kNot, true, true));
 }
 
-TEST_CASE("a post that is not urgent wakes a long sleep but not a brief one", "[queue]") {
+TEST_CASE("a post that is not urgent ends a long wait but not a brief one", "[queue]") {
   CHECK(PostWakes(Waiting::kLong, false, 1));
   CHECK_FALSE(PostWakes(Waiting::kBrief, false, 1));
   CHECK_FALSE(PostWakes(Waiting::kBrief, false, kLingerUpdates - 1));
 }
 
-TEST_CASE("an urgent post and a full batch end a brief sleep", "[queue]") {
+TEST_CASE("an urgent post and a full batch end a brief wait", "[queue]") {
   CHECK(PostWakes(Waiting::kBrief, true, 1));
   CHECK(PostWakes(Waiting::kBrief, false, kLingerUpdates));
 }
@@ -75,7 +75,7 @@ TEST_CASE("credit lingers with the post that it came with", "[queue]") {
   CHECK(GrantWakes(Waiting::kBrief, true, true));
 }
 
-TEST_CASE("after a round with posts the sleep is brief", "[queue]") {
+TEST_CASE("after a round with posts the wait is brief", "[queue]") {
   WaitBounds bounds;
   bounds.busy = true;
 
@@ -85,7 +85,7 @@ TEST_CASE("after a round with posts the sleep is brief", "[queue]") {
   CHECK(plan.timeout == kLinger);
 }
 
-TEST_CASE("an idle thread sleeps for the whole interval", "[queue]") {
+TEST_CASE("an idle thread waits for the whole interval", "[queue]") {
   WaitBounds bounds;
   bounds.interval = Duration{1'000};
 
@@ -95,7 +95,7 @@ TEST_CASE("an idle thread sleeps for the whole interval", "[queue]") {
   CHECK(plan.timeout == Duration{1'000});
 }
 
-TEST_CASE("a sleep ends in time for housekeeping and for leases", "[queue]") {
+TEST_CASE("a wait ends in time for housekeeping and for leases", "[queue]") {
   WaitBounds bounds;
   bounds.next_tick = kT0 + Duration{300};
   CHECK(PlanWait(bounds, kT0).timeout == Duration{300});

@@ -27,6 +27,19 @@ TEST_CASE("a token is dead though its place is used again", "[queue]") {
   CHECK(fixture.Apply(Settle(young, Update::Kind::kDone)) == Applied::kOk);
 }
 
+TEST_CASE("a job that never reached a worker is given back as if not handed out", "[queue]") {
+  MemoryFixture fixture;
+  fixture.Put("a", "x");
+  Update back = Settle(fixture.Take(1)[0].token, Update::Kind::kAbort);
+  back.never_ran = true;
+  fixture.Apply(back);
+
+  const auto again = fixture.Take(1);
+
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].deliveries == 1);
+}
+
 TEST_CASE("a failure with retry comes back after its delay as the next attempt", "[queue]") {
   MemoryFixture fixture;
   fixture.Put("a", "x");
