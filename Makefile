@@ -1,6 +1,6 @@
 # The commands of the README. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test sanitize tidy format bench deep clean install
+.PHONY: help deps build demo test sanitize tidy format bench deep soak clean install
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,12 @@ sanitize: deps ## unit tests and a chosen end-to-end set under ASan+UBSan, then 
 tidy: deps ## clang-format and clang-tidy over the tree
 	.ci/tidy
 
+deep: deps ## clang-tidy, valgrind, each fuzz target for a minute, the soak test
+	.ci/deep
+
+soak: build ## every cell of the signal matrix five times, and races at random moments
+	tests/e2e/soak.py
+
 format: ## rewrite the C++ sources with clang-format
 	git ls-files '*.h' '*.cc' '*.c' | xargs clang-format -i
 
@@ -34,4 +40,4 @@ install: build ## install under PREFIX (default /usr/local)
 	cmake --install build --prefix $(or $(PREFIX),/usr/local)
 
 clean: ## remove every build tree
-	rm -rf build build-dev build-asan build-tsan build-tidy
+	rm -rf build build-dev build-asan build-tsan build-tidy build-fuzz

@@ -18,6 +18,9 @@ constexpr std::size_t kMaxRequest = std::size_t{32} << 20U;
 /// Fewer missing jobs than this do not make the pump turn while work is in hand.
 constexpr std::uint64_t kGrantStep = 64;
 
+constexpr std::initializer_list<int> kSignals{SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
+                                              SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
+
 std::uint64_t KernelSeed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32U) | device();
@@ -58,15 +61,11 @@ Result<void> Supervisor::Open() {
                            caps_.Has(Cap::kInstantRequeue) || caps_.Has(Cap::kLease)};
   core_ = std::make_unique<Core>(CoreOptions{std::make_shared<const Limits>(MakeLimits(*profile_)),
                                              traits, KernelSeed(), workman::protocol::MakeError});
-  timer_ = std::make_unique<io::Timer>(loop_, [this] { core_->OnTime(loop_.Now()); });
+  timer_ = std::make_unique<io::Timer>(loop_, [this] { OnTimer(); });
   status_timer_ = std::make_unique<io::Timer>(loop_, [this] { AnswerStatus(); });
   queue_async_ = std::make_unique<io::Async>(loop_, [this] { OnQueue(); });
   producer_async_ = std::make_unique<io::Async>(loop_, [this] { OnProducer(); });
-  signals_ =
-      std::make_unique<io::Signals>(loop_,
-                                    std::initializer_list<int>{SIGTERM, SIGINT, SIGQUIT, SIGHUP,
-                                                               SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU},
-                                    [this](int signo) { OnSignal(signo); });
+  signals_ = std::make_unique<io::Signals>(loop_, kSignals, [this](int signo) { OnSignal(signo); });
   loop_.OnTurnEnd([this] { OnTurnEnd(); });
   PumpOptions pump;
   pump.dequeue_interval = profile_->dequeue_interval;
@@ -81,10 +80,15 @@ int Supervisor::Run() {
   return exit_status_;
 }
 
+/// libuv runs timers before it reads: after a freeze the answer that keeps a deadline may lie in
+/// the pipe. So a deadline acts at the second firing, one turn later, when what was there is read.
+void Supervisor::OnTimer() {
+  if (std::exchange(deadline_seen_, !deadline_seen_)) core_->OnTime(loop_.Now());
+}
+
 void Supervisor::OnTurnEnd() {
   if (core_ == nullptr) return;
   const TimePoint now = loop_.Now();
-  if (core_->NextDeadline() <= now) core_->OnTime(now);
   Execute();
   core_->EndTurn(now);
   Execute();
@@ -98,7 +102,9 @@ void Supervisor::OnTurnEnd() {
   dirty_.clear();
   PostUpdates();
   UpdateGrant();
-  timer_->Set(core_->NextDeadline());
+  const TimePoint next = core_->NextDeadline();
+  if (next > now) deadline_seen_ = false;
+  timer_->Set(next);
 }
 
 void Supervisor::PostUpdates() {
@@ -275,6 +281,7 @@ void Supervisor::Do(const action::Subscribe& subscribe) {
 }
 
 void Supervisor::OnStopped() {
+  io::BlockSignals(kSignals);
   // Everything that was in flight is settled or given back by now; the pump tells the queue.
   PostUpdates();
   constexpr Duration kPatience{10'000};

@@ -56,6 +56,7 @@ class Supervisor {
 
   // supervisor.cc: turns and actions.
   void OnTurnEnd();
+  void OnTimer();
   void Execute();
   void Do(const action::Spawn& spawn);
   void Do(const action::SendJob& send);
@@ -177,6 +178,7 @@ class Supervisor {
   std::vector<ReloadWaiter> reload_waiting_;
   std::map<std::string, std::uint64_t, std::less<>> violations_;  ///< per code
 
+  bool deadline_seen_ = false;  ///< the timer fired; what lay in the pipes is read first
   int stop_step_ = 0;
   bool announced_ready_ = false;
   int exit_status_ = 0;

@@ -115,6 +115,7 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   if (!worker->start_note.empty()) exit.how = worker->start_note;
   if (!worker->unusable.empty()) exit.how = worker->unusable;
   exit.unusable = !worker->unusable.empty();
+  exit.last_words = worker->stderr_tail;
   if (status.exec_error.empty()) {
     (status.signal != 0 ? exit.signal : exit.code) =
         status.signal != 0 ? status.signal : status.code;

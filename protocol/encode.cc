@@ -24,9 +24,36 @@ void AppendInt(std::string& out, std::string_view member, std::int64_t value) {
   AppendInt(out, value);
 }
 
+bool IsContinuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
+
 void AppendText(std::string& out, std::string_view member, std::string_view text) {
   out.append(member);
   AppendString(out, text);
+}
+
+/// The last lines of `text`, without the line feeds around them.
+std::string_view EndOf(std::string_view text) {
+  constexpr std::size_t kMostBytes = 2048;
+  constexpr int kMostLines = 20;
+  const std::size_t last = text.find_last_not_of("\r\n");
+  if (last == std::string_view::npos) return {};
+  text = text.substr(0, last + 1);
+  if (text.size() > kMostBytes) {
+    text.remove_prefix(text.size() - kMostBytes);
+    // Where a character was cut in two, what is left of it goes too.
+    constexpr std::size_t kLongestRest = 3;
+    for (std::size_t i = 0; i < kLongestRest && IsContinuation(text.front()); ++i) {
+      text.remove_prefix(1);
+    }
+  }
+  std::size_t begin = text.size();
+  for (int lines = 0; lines < kMostLines && begin != std::string_view::npos; ++lines) {
+    begin = begin == 0 ? std::string_view::npos : text.rfind('\n', begin - 1);
+  }
+  if (begin != std::string_view::npos) text.remove_prefix(begin + 1);
+  return text.substr(text.find_first_not_of("\r\n"));
 }
 
 }  // namespace
@@ -117,13 +144,17 @@ void AppendPing(std::string& out, std::string_view id) {
   out += "}\n";
 }
 
-std::string MakeError(std::string_view code, std::string_view message) {
+std::string MakeError(std::string_view code, std::string_view message,
+                      std::string_view last_words) {
   std::string out;
   if (code.empty()) {
     AppendText(out, R"({"message":)", message);
   } else {
     AppendText(out, R"({"code":)", code);
     AppendText(out, R"(,"message":)", message);
+  }
+  if (const std::string_view end = EndOf(last_words); !end.empty()) {
+    AppendText(out, R"(,"stderr":)", end);
   }
   out += '}';
   return out;

@@ -20,7 +20,10 @@ void AppendReply(std::string& out, std::string_view ref, bool ok, std::string_vi
                  std::string_view error);
 void AppendPing(std::string& out, std::string_view id);
 
-/// Builds a raw error object `{"code":…,"message":…}`; an empty code is left out.
-std::string MakeError(std::string_view code, std::string_view message);
+/// Builds a raw error object `{"code":…,"message":…,"stderr":…}`; an empty code is left out.
+/// `last_words`: what a worker wrote to stderr before it ended, any bytes. The object has its last
+/// 20 lines, at most 2 KiB of them; without a word the member is left out.
+std::string MakeError(std::string_view code, std::string_view message,
+                      std::string_view last_words = {});
 
 }  // namespace workman::protocol

@@ -14,6 +14,8 @@
 #include "daemon/cli/bulk.h"
 #include "daemon/cli/control.h"
 #include "daemon/cli/enqueue.h"
+#include "daemon/cli/failed.h"
+#include "daemon/cli/test_queue.h"
 #include "daemon/profile/units.h"
 
 namespace workmand::cli {
@@ -29,6 +31,9 @@ struct Words {
   std::string priority = "normal";
   bool as_json = false;
   int workers = 0;
+  std::string id;
+  LetterChoice letters;
+  std::string only;
   /// The command that was chosen.
   std::function<ExitCode()> run;
 };
@@ -139,16 +144,63 @@ void AddControl(CLI::App& app, Words& words) {
       [&words] { words.run = [&words] { return RunScale(words.profile, words.workers); }; });
 }
 
+/// `failed retry` and `failed drop`.
+void AddLetterChange(CLI::App& failed, Words& words, const std::string& name,
+                     const std::string& description,
+                     ExitCode (*run)(const std::string&, const LetterChoice&)) {
+  CLI::App* command = AddCommand(failed, words, name, description);
+  const CLI::Option* ids =
+      command->add_option("ID", words.letters.ids, "the ids, as failed list shows them");
+  command->add_flag("--all", words.letters.all, "all that there are");
+  command->final_callback([&words, ids, run] {
+    if (words.letters.all == (ids->count() > 0)) {
+      throw CLI::ValidationError("either the IDs of dead letters, or --all");
+    }
+    words.run = [&words, run] { return run(words.profile, words.letters); };
+  });
+}
+
+void AddFailed(CLI::App& app, Words& words) {
+  CLI::App* failed = app.add_subcommand("failed", "The dead letters: jobs that failed for good");
+  failed->require_subcommand(1);
+  CLI::App* list = AddCommand(*failed, words, "list", "List them, the newest first");
+  list->add_flag("--json", words.as_json, "one JSON object a line, without the arguments");
+  list->final_callback(
+      [&words] { words.run = [&words] { return RunFailedList(words.profile, words.as_json); }; });
+  CLI::App* show = AddCommand(*failed, words, "show", "Show one with its error and arguments");
+  show->add_option("ID", words.id, "its id, as failed list shows it")->required();
+  show->add_flag("--json", words.as_json, "as one JSON object");
+  show->final_callback([&words] {
+    words.run = [&words] { return RunFailedShow(words.profile, words.id, words.as_json); };
+  });
+  AddLetterChange(*failed, words, "retry", "Put them back on the queue as new jobs",
+                  RunFailedRetry);
+  AddLetterChange(*failed, words, "drop", "Delete them", RunFailedDrop);
+}
+
+void AddTestQueue(CLI::App& app, Words& words) {
+  CLI::App* command = AddCommand(app, words, "test-queue",
+                                 "Try whether the queue keeps its promises, with jobs of its own");
+  command
+      ->add_option("--only", words.only,
+                   "the case with this number, or those with this in their name")
+      ->type_name("N");
+  command->final_callback(
+      [&words] { words.run = [&words] { return RunTestQueue(words.profile, words.only); }; });
+}
+
 /// Words that have a meaning to come are refused with a sentence of their own, whatever follows.
 bool IsToCome(std::string_view word) {
-  constexpr std::array<std::string_view, 6> kToCome = {"top",         "why",        "run",
-                                                       "test-worker", "test-queue", "failed"};
+  constexpr std::array<std::string_view, 4> kToCome = {"top", "why", "run", "test-worker"};
   return std::ranges::find(kToCome, word) != kToCome.end();
 }
 
 std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
   std::string command = "workman";
-  for (const CLI::App* chosen : app->get_subcommands()) command += " " + chosen->get_name();
+  for (const CLI::App* at = app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    command += " " + at->get_name();
+  }
   std::string sentence = error.what();
   const std::vector<std::string> unknown = app->remaining();
   if (app->get_subcommands().empty() && !unknown.empty()) {
@@ -176,6 +228,8 @@ ExitCode RunCommandLine(int argc, const char* const* argv) {
       "workman COMMAND --help tells more.");
   AddEnqueue(app, words);
   AddControl(app, words);
+  AddFailed(app, words);
+  AddTestQueue(app, words);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,8 +1,9 @@
-// Jobs straight onto the queue: a driver of our own, as any producer has one.
+// Jobs straight onto the queue.
 #include <algorithm>
 #include <utility>
 
 #include "daemon/admin/verbs.h"
+#include "daemon/cli/live_queue.h"
 #include "daemon/cli/target.h"
 #include "daemon/queue/registry.h"
 
@@ -87,14 +88,8 @@ class QueueTarget : public Target {
 }  // namespace
 
 Result<std::unique_ptr<Target>> OpenQueueTarget(const Profile& profile) {
-  Result<std::unique_ptr<Queue>> queue = OpenQueue(MakeDriverConfig(profile), Role::kProducer);
+  Result<std::unique_ptr<Queue>> queue = ConnectQueue(profile);
   if (!queue) return tl::unexpected(queue.error());
-  try {
-    (*queue)->Connect();
-  } catch (const std::exception& error) {
-    return Fail(ErrorCode::kUnavailable,
-                "cannot reach the queue (" + profile.queue.driver + "): " + error.what());
-  }
   return std::make_unique<QueueTarget>(std::move(*queue));
 }
 

@@ -97,8 +97,9 @@ void Core::OnGone(SlotId id, const Exit& exit, TimePoint now) {
   Slot& slot = workers_.at(id);
   if (exit.unusable) slot.cause = Cause::kViolation;
   std::vector<Delivery> rest = workers_.Gone(slot, now);
-  const bool by_our_term = slot.term_sent && exit.signal == kSigTerm;
-  dispatcher_.SettleRest(slot, std::move(rest), exit.how, by_our_term, now);
+  // A worker that had not read its job yet is idle in its own eyes and leaves on TERM with exit 0.
+  const bool by_our_term = slot.term_sent && (exit.signal == kSigTerm || exit.code == 0);
+  dispatcher_.SettleRest(slot, std::move(rest), {exit.how, exit.last_words, by_our_term}, now);
   pool_.OnGone(slot, exit, now);
   if (!std::any_of(workers_.slots().begin(), workers_.slots().end(),
                    [](const auto& one) { return one->Open(); }) &&

@@ -26,7 +26,15 @@ struct OutcomeReport {
   std::optional<bool> requeue;    ///< abort
   std::optional<Duration> delay;
   std::vector<Enqueue> enqueue;
-  Duration limit{0};  ///< of a time-out, for the log
+  Duration limit{0};            ///< of a time-out, for the log
+  std::string_view last_words;  ///< the end of the stderr of a worker that has gone
+};
+
+/// How a worker ended, as far as its jobs are concerned. Views are valid during the call.
+struct WorkerEnd {
+  std::string_view how;         ///< "exit 1", "signal 11 (SIGSEGV)"
+  std::string_view last_words;  ///< the end of its stderr; may be empty
+  bool asked_signal = false;    ///< by the signal that it was sent
 };
 
 /// Numbers since the start, for status and metrics.
@@ -50,8 +58,10 @@ struct QueueTraits {
 
 class Dispatcher {
  public:
-  /// Writes an error object from a code and a sentence: core knows no JSON.
-  using MakeError = std::function<std::string(std::string_view code, std::string_view message)>;
+  /// Writes an error object from a code, a sentence and the end of a worker's stderr (may be
+  /// empty): core knows no JSON.
+  using MakeError = std::function<std::string(std::string_view code, std::string_view message,
+                                              std::string_view last_words)>;
 
   Dispatcher(Workers& workers, Outbox& outbox, Random& random, QueueTraits traits,
              MakeError make_error);
@@ -64,8 +74,8 @@ class Dispatcher {
   /// The terminal message of a live delivery.
   void Settle(Slot& slot, Delivery& delivery, OutcomeReport& report, TimePoint now);
   /// What was in flight in a worker that ended.
-  void SettleRest(const Slot& slot, std::vector<Delivery> rest, std::string_view how,
-                  bool asked_signal, TimePoint now);
+  void SettleRest(const Slot& slot, std::vector<Delivery> rest, const WorkerEnd& end,
+                  TimePoint now);
   /// Gives back everything that does not run.
   void GiveBackHeld();
   /// At a stop: the same, and nothing is kept in hand from now on.

@@ -175,7 +175,11 @@ void Pool::Stop(int step, TimePoint now) {
   }
   for (const auto& slot : workers_.slots()) {
     if (!slot->Alive()) continue;
-    if (first) workers_.Stop(*slot, StopReason::kStop, limits_->graceful_stop, now);
+    // QUIT goes to the abort rung with nothing before it: a TERM in the same moment would reach the
+    // worker after the ABRT.
+    if (first && step == 1) {
+      workers_.Stop(*slot, StopReason::kStop, limits_->graceful_stop, now);
+    }
     const auto climbing = [&] {
       return slot->state == State::kAborting || slot->state == State::kKilling;
     };

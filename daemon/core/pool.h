@@ -21,6 +21,7 @@ struct Exit {
   std::string how;            ///< "exit 1", "signal 11 (SIGSEGV)"
   /// It can never work with this profile (an announcement that breaks the contract).
   bool unusable = false;
+  std::string last_words{};  ///< the end of its stderr; empty = nothing is known
 };
 
 class Pool {

@@ -45,16 +45,17 @@ void Dispatcher::Settle(Slot& slot, Delivery& delivery, OutcomeReport& report, T
   }
 }
 
-void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, std::string_view how,
-                            bool asked_signal, TimePoint now) {
-  const bool by_us = asked_signal ||
+void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, const WorkerEnd& end,
+                            TimePoint now) {
+  const bool by_us = end.asked_signal ||
                      (slot.rung_at != kNever && !slot.severe && slot.cause != Cause::kStdoutClosed);
   for (Delivery& delivery : rest) {
     --in_flight_;
     const JobPolicy policy = Resolve(delivery.job.get(), *limits_, slot.announced.get());
     OutcomeReport report;
+    report.last_words = end.last_words;
     std::string message = "the worker ended while it ran the job: ";
-    message += how;
+    message += end.how;
     if (delivery.undelivered || delivery.started_at == kNever) {
       report.message = "never started";
       Report(&slot, delivery.job.get(), Outcome::kAbort, action::JobEnded::Next::kBack, {}, report);
@@ -64,7 +65,7 @@ void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, std::s
       report.limit = delivery.time_limit;
       Fail(&slot, std::move(delivery.job), policy, Outcome::kTimeout, report, now);
     } else if (by_us) {
-      report.message = ToString(asked_signal ? Cause::kAsked : slot.cause);
+      report.message = ToString(end.asked_signal ? Cause::kAsked : slot.cause);
       AbortJob(&slot, std::move(delivery.job), policy, report, now);
     } else {
       report.message = message;
@@ -98,9 +99,9 @@ void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Ou
     return;
   }
   const std::string_view code = outcome == Outcome::kTimeout ? "timeout" : "lost";
-  Update update =
-      Begin(job, Update::Kind::kFail,
-            report.bytes.empty() ? make_error_(code, report.message) : std::string(report.bytes));
+  Update update = Begin(job, Update::Kind::kFail,
+                        report.bytes.empty() ? make_error_(code, report.message, report.last_words)
+                                             : std::string(report.bytes));
   update.retry = !dead;
   update.delay = delay;
   update.enqueue = std::move(report.enqueue);

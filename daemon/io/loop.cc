@@ -187,4 +187,11 @@ void Async::Send() {
   uv_async_send(handle_.get());
 }
 
+void BlockSignals(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signo : signals) sigaddset(&set, signo);
+  WORKMAND_CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0, "pthread_sigmask failed");
+}
+
 }  // namespace workmand::io

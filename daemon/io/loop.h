@@ -138,6 +138,10 @@ class Signals {
   std::function<void(int)> callback_;
 };
 
+/// From now on these signals do nothing to this process, whatever becomes of their handlers: for
+/// the end of a daemon, when a signal that comes late must not kill it.
+void BlockSignals(std::initializer_list<int> signals);
+
 /// Wakes the loop from another thread; several Sends may become one call. It keeps the loop alive.
 class Async {
  public:

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "daemon/profile/keys.h"
+#include "daemon/profile/text.h"
 
 namespace workmand {
 namespace {
@@ -21,7 +22,7 @@ std::optional<std::vector<std::string>> SplitPath(std::string_view path) {
     }
   }
   for (const std::string& part : parts) {
-    if (part.empty()) return std::nullopt;
+    if (part.empty() || !IsUtf8(part) || part.find('\0') != std::string::npos) return std::nullopt;
   }
   return quoted ? std::nullopt : std::make_optional(std::move(parts));
 }

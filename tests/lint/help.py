@@ -7,7 +7,8 @@ import subprocess
 import tree
 
 DOCUMENTS = ("README.md", "docs/cli.md", "docs/profile.md", "docs/operations.md")
-COMMANDS = ("enqueue", "status", "workers", "pause", "resume", "reload", "stop", "scale")
+COMMANDS = ("enqueue", "status", "workers", "pause", "resume", "reload", "stop", "scale",
+            "failed list", "failed show", "failed retry", "failed drop", "test-queue")
 # Options of other programs that the documents mention.
 FOREIGN = {"--now": "systemctl"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -23,7 +24,7 @@ def help_of(program, *arguments):
 
 known = set(FOREIGN) | set(OPTION.findall(help_of("workmand") + help_of("workman")))
 for command in COMMANDS:
-    known |= set(OPTION.findall(help_of("workman", command)))
+    known |= set(OPTION.findall(help_of("workman", *command.split())))
 
 found = []
 for document in DOCUMENTS:

@@ -169,6 +169,18 @@ TEST_CASE("a worker that ends by itself costs its running job an attempt", "[dis
   CHECK(world.core.dispatcher().counts().lost == 1);
 }
 
+TEST_CASE("the error of a lost job has the last words of its worker", "[dispatcher]") {
+  World world(PlainLimits());
+  world.Ready(1);
+  world.Job();
+
+  world.Gone(1, {3, std::nullopt, "exit 3", false, "out of luck"});
+
+  REQUIRE(world.updates.size() == 1);
+  CHECK(world.updates[0].bytes ==
+        "lost: the worker ended while it ran the job: exit 3 | out of luck");
+}
+
 TEST_CASE("parked and undelivered jobs go back without an attempt or a delivery", "[dispatcher]") {
   World world(PlainLimits());
   auto announced = Announce();

@@ -144,6 +144,34 @@ TEST_CASE("the second TERM aborts now and the third kills", "[ladder]") {
   CHECK(world.Seen() == "KILL@1 KILL@2");
 }
 
+TEST_CASE("QUIT goes to the abort rung with no TERM before it", "[ladder]") {
+  World world(PlainLimits());
+  auto announced = Announce();
+  announced->handles_term = true;
+  world.Ready(1, announced);
+  world.Job();
+  world.Seen();
+
+  world.core.Stop(2, world.now);
+  world.Collect();
+
+  CHECK(world.Seen() == "cancel:shutdown@1 ABRT@1");
+}
+
+TEST_CASE("a worker that leaves on TERM before it read its job costs no attempt", "[ladder]") {
+  World world(PlainLimits());
+  auto announced = Announce();
+  announced->handles_term = true;
+  world.Ready(1, announced);
+  world.Job();
+  world.core.Stop(1, world.now);
+  world.Collect();
+
+  world.Gone(1, {0, std::nullopt, "exit 0", false});
+
+  CHECK(world.updates.at(0).kind == Update::Kind::kAbort);
+}
+
 TEST_CASE("a worker that is not ready in time is closed then aborted", "[ladder]") {
   Limits limits = PlainLimits();
   limits.start_timeout = Duration{2'000};

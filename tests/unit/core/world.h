@@ -24,10 +24,12 @@ inline std::shared_ptr<Announcement> Announce(std::vector<std::string> tasks = {
 
 struct World {
   explicit World(Limits limits, QueueTraits traits = {}, std::uint64_t seed = 1)
-      : core(CoreOptions{std::make_shared<const Limits>(std::move(limits)), traits, seed,
-                         [](std::string_view code, std::string_view message) {
-                           return std::string(code) + ": " + std::string(message);
-                         }}) {
+      : core(CoreOptions{
+            std::make_shared<const Limits>(std::move(limits)), traits, seed,
+            [](std::string_view code, std::string_view message, std::string_view words) {
+              return std::string(code) + ": " + std::string(message) +
+                     (words.empty() ? "" : " | " + std::string(words));
+            }}) {
     core.Begin(now);
     Turn();
   }

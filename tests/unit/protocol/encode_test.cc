@@ -186,5 +186,40 @@ TEST_CASE("an error object has a code when there is one", "[protocol]") {
   REQUIRE(MakeError("", "boom") == R"({"message":"boom"})");
 }
 
+TEST_CASE("an error object has the last words on stderr when there are any", "[protocol]") {
+  CHECK(MakeError("lost", "gone", "warm up\nout of \"luck\"\n\n") ==
+        R"({"code":"lost","message":"gone","stderr":"warm up\nout of \"luck\""})");
+  CHECK(MakeError("lost", "gone", "\r\n\n") == R"({"code":"lost","message":"gone"})");
+}
+
+TEST_CASE("the last words are the last 20 lines", "[protocol]") {
+  std::string words;
+  std::string end;
+  for (int i = 1; i <= 30; ++i) {
+    words += std::to_string(i) + "\n";
+    if (i > 10) end += (end.empty() ? "" : "\\n") + std::to_string(i);
+  }
+  CHECK(MakeError("", "gone", words) == R"({"message":"gone","stderr":")" + end + "\"}");
+}
+
+TEST_CASE("the last words are at most 2 KiB and begin with a whole character", "[protocol]") {
+  std::string words;
+  for (int i = 0; i < 1'500; ++i) words += "é";
+  const std::string even = MakeError("", "gone", words);
+  const std::string odd = MakeError("", "gone", words + "x");
+  const std::string rim = R"({"message":"gone","stderr":""})";
+  CHECK(even.size() == rim.size() + 2'048);
+  CHECK(odd.size() == rim.size() + 2'047);
+  CHECK(odd.find("\xEF\xBF\xBD") == std::string::npos);
+}
+
+TEST_CASE("last words that are no UTF-8 become valid", "[protocol]") {
+  const std::string error = MakeError("", "gone",
+                                      "a\xFF"
+                                      "b\x80\x80\x80\x80");
+  Object object;
+  CHECK(Object::Parse(error, object) == JsonError::kNone);
+}
+
 }  // namespace
 }  // namespace workman::protocol
