@@ -19,7 +19,7 @@ import matrix
 
 SKIPS = []
 # What is known to fail, on some runs, and is printed instead; None when nothing is.
-KNOWN_AFTER_SLEEP = "times that are over when workmand wakes count before what lies in its pipes"
+KNOWN_AFTER_SLEEP = None
 
 
 def skip(test, why):
