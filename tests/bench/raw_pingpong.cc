@@ -2,10 +2,10 @@
 // loop over pipes, as many workers, the same bytes each way, K lines in flight per worker; no
 // queue, no JSON, no ids, no deadlines. It prints one JSON object.
 //
-//   bench_raw_pingpong JOBS IN_FLIGHT WORKERS SAMPLE WORKER [ARGUMENT...]
+//   bench_raw_pingpong SECONDS IN_FLIGHT WORKERS SAMPLE WORKER [ARGUMENT...]
 //
-// SAMPLE holds two lines that the daemon once wrote: a hello and a job. The tenth of the jobs at
-// either end is not measured.
+// SAMPLE holds two lines that the daemon once wrote: a hello and a job. The first tenth of the time
+// is not measured.
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -76,8 +76,10 @@ std::int64_t CpuNs(pid_t pid) {
 
 class Pingpong {
  public:
-  Pingpong(std::int64_t jobs, std::size_t in_flight, const std::string& sample)
-      : jobs_(jobs), in_flight_(in_flight) {
+  using Clock = std::chrono::steady_clock;
+
+  Pingpong(std::chrono::duration<double> time, std::size_t in_flight, const std::string& sample)
+      : time_(time), in_flight_(in_flight) {
     std::ifstream file(sample);
     std::string job;
     if (!std::getline(file, hello_) || !std::getline(file, job)) Die("the sample " + sample);
@@ -99,15 +101,17 @@ class Pingpong {
     }
   }
 
-  /// Answers count from the first; the `ready` of each worker starts its first jobs.
+  /// The `ready` of each worker starts its first jobs.
   void Run() {
     ready_.assign(workers_.size(), false);
+    const Clock::time_point begin = Clock::now();
     std::array<epoll_event, 64> events{};
-    while (answered_ < jobs_) {
+    while (!ended_) {
       const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
       for (int i = 0; i < count; ++i) OnReadable(events[static_cast<std::size_t>(i)].data.u64);
-      if (!begun_ && answered_ >= jobs_ / 10) begun_ = Look();
-      if (!ended_ && answered_ >= jobs_ - jobs_ / 10) ended_ = Look();
+      const std::chrono::duration<double> passed = Clock::now() - begin;
+      if (!begun_ && answered_ > 0 && passed >= time_ / 10) begun_ = Look();
+      if (begun_ && answered_ > begun_->answered && passed >= time_) ended_ = Look();
     }
   }
 
@@ -134,14 +138,14 @@ class Pingpong {
 
  private:
   struct Moment {
-    std::chrono::steady_clock::time_point at;
+    Clock::time_point at;
     std::int64_t answered = 0;
     std::int64_t own_ns = 0;
     std::int64_t workers_ns = 0;
   };
 
   [[nodiscard]] std::optional<Moment> Look() const {
-    Moment now{std::chrono::steady_clock::now(), answered_, CpuNs(::getpid()), 0};
+    Moment now{Clock::now(), answered_, CpuNs(::getpid()), 0};
     for (const Worker& worker : workers_) now.workers_ns += CpuNs(worker.pid);
     return now;
   }
@@ -162,7 +166,7 @@ class Pingpong {
     if (lines > 0) Write(worker, std::string_view(lines_).substr(0, lines * line_size_));
   }
 
-  std::int64_t jobs_;
+  std::chrono::duration<double> time_;
   std::size_t in_flight_;
   std::string hello_;
   std::string lines_;  ///< `in_flight_` job lines
@@ -180,11 +184,12 @@ class Pingpong {
 
 int main(int argc, char** argv) {
   if (argc < 6) {
-    std::fputs("usage: bench_raw_pingpong JOBS IN_FLIGHT WORKERS SAMPLE WORKER [ARGUMENT...]\n",
+    std::fputs("usage: bench_raw_pingpong SECONDS IN_FLIGHT WORKERS SAMPLE WORKER [ARGUMENT...]\n",
                stderr);
     return 64;
   }
-  Pingpong pingpong(std::atoll(argv[1]), std::strtoul(argv[2], nullptr, 10), argv[4]);
+  Pingpong pingpong(std::chrono::duration<double>(std::strtod(argv[1], nullptr)),
+                    std::strtoul(argv[2], nullptr, 10), argv[4]);
   pingpong.Start(std::strtoul(argv[3], nullptr, 10), argv + 5);
   pingpong.Run();
   pingpong.Report();
