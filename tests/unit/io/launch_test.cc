@@ -87,10 +87,16 @@ TEST_CASE("a child starts with default signals and none blocked", "[io]") {
   ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   std::signal(SIGRTMIN + 4, SIG_IGN);
 
-  const std::string seen = OutputOf(SpecOf({"grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"}));
+  std::string seen = OutputOf(SpecOf({"grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"}));
   std::signal(SIGRTMIN + 4, SIG_DFL);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
+  // 32 and 33 belong to the C library, which lets no program set them; whoever started the tests may
+  // have left them ignored.
+  const std::string theirs = "0000000180000000";
+  if (const auto at = seen.find(theirs); at != std::string::npos) {
+    seen.replace(at, theirs.size(), "0000000000000000");
+  }
   CHECK(seen == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
 
