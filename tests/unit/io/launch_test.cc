@@ -91,8 +91,8 @@ TEST_CASE("a child starts with default signals and none blocked", "[io]") {
   std::signal(SIGRTMIN + 4, SIG_DFL);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
-  // 32 and 33 belong to the C library, which lets no program set them; whoever started the tests may
-  // have left them ignored.
+  // 32 and 33 belong to the C library, which lets no program set them; whoever started the tests
+  // may have left them ignored.
   const std::string theirs = "0000000180000000";
   if (const auto at = seen.find(theirs); at != std::string::npos) {
     seen.replace(at, theirs.size(), "0000000000000000");
