@@ -2,8 +2,10 @@
 // and by the readers of single values; nobody outside this room includes it. No allocation.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,33 @@ char32_t TakeChar(std::string_view& rest);
 
 /// True when the insides of two valid JSON strings mean the same text.
 bool SameText(std::string_view escaped_a, std::string_view escaped_b);
+
+/// How many bytes at the front of `text` stand for themselves in a JSON string: ASCII, and neither
+/// a control character, nor a quote, nor a backslash.
+inline std::size_t PlainLength(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  constexpr std::uint64_t kHighs = 0x8080808080808080U;
+  std::size_t at = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    // Eight bytes at once: the high bit of each zero byte. Bytes above the lowest match may be
+    // wrong, which does no harm, since only the lowest match is used.
+    const auto zero_bytes = [](std::uint64_t word) { return (word - kOnes) & ~word & kHighs; };
+    for (; text.size() - at >= sizeof(std::uint64_t); at += sizeof(std::uint64_t)) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, text.data() + at, sizeof word);
+      const std::uint64_t special = zero_bytes(word ^ (kOnes * '"')) |
+                                    zero_bytes(word ^ (kOnes * '\\')) |
+                                    ((word - kOnes * 0x20U) & ~word & kHighs) | (word & kHighs);
+      if (special != 0) return at + static_cast<std::size_t>(std::countr_zero(special)) / 8;
+    }
+  }
+  while (at < text.size()) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') break;
+    ++at;
+  }
+  return at;
+}
 
 inline bool HasEscape(std::string_view escaped) {
   return escaped.find('\\') != std::string_view::npos;

@@ -1,35 +1,11 @@
 #include "protocol/json_scanner.h"
 
-#include <bit>
 #include <cstddef>
-#include <cstring>
 
 #include "protocol/json_chars.h"
 
 namespace workman::protocol {
 namespace {
-
-constexpr std::uint64_t kOnes = 0x0101010101010101U;
-constexpr std::uint64_t kHighs = 0x8080808080808080U;
-
-/// Sets the high bit of each zero byte. Bytes above the lowest match may be wrong, which does no
-/// harm: only the lowest match is used.
-constexpr std::uint64_t ZeroBytes(std::uint64_t word) {
-  return (word - kOnes) & ~word & kHighs;
-}
-
-/// The high bit of each byte that is a quote, a backslash, a control character or not ASCII, under
-/// the same reservation.
-constexpr std::uint64_t SpecialBytes(std::uint64_t word) {
-  const std::uint64_t below_space = (word - kOnes * 0x20U) & ~word & kHighs;
-  return ZeroBytes(word ^ (kOnes * '"')) | ZeroBytes(word ^ (kOnes * '\\')) | below_space |
-         (word & kHighs);
-}
-
-bool IsSpecial(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte >= 0x80 || c == '"' || c == '\\';
-}
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
@@ -52,19 +28,7 @@ bool Scanner::Take(char c) {
 }
 
 void Scanner::SkipPlain() {
-  if constexpr (std::endian::native == std::endian::little) {
-    while (end_ - p_ >= 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, p_, sizeof word);
-      const std::uint64_t special = SpecialBytes(word);
-      if (special != 0) {
-        p_ += std::countr_zero(special) / 8;
-        return;
-      }
-      p_ += 8;
-    }
-  }
-  while (p_ != end_ && !IsSpecial(*p_)) ++p_;
+  p_ += PlainLength(std::string_view(p_, static_cast<std::size_t>(end_ - p_)));
 }
 
 bool Scanner::Escape() {

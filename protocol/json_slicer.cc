@@ -1,6 +1,7 @@
 #include "protocol/json_slicer.h"
 
 #include <cstring>
+#include <memory>
 
 #include "protocol/json_chars.h"
 #include "protocol/json_scanner.h"
@@ -91,7 +92,7 @@ JsonError Object::Add(const Member& member) {
   escaped_keys_ = escaped_keys_ || HasEscape(member.key);
   if (!Find(member.key).empty()) return JsonError::kDuplicateKey;
   if (count_ == kMaxMembers) return JsonError::kTooManyMembers;
-  members_[count_] = member;
+  std::construct_at(storage_.members.data() + count_, member);
   ++count_;
   return JsonError::kNone;
 }

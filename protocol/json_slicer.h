@@ -48,14 +48,20 @@ class Object {
 
   /// The raw value of `key`, or empty when it is absent.
   [[nodiscard]] std::string_view Find(std::string_view key) const;
-  [[nodiscard]] const Member* begin() const { return members_.data(); }
-  [[nodiscard]] const Member* end() const { return members_.data() + count_; }
+  [[nodiscard]] const Member* begin() const { return storage_.members.data(); }
+  [[nodiscard]] const Member* end() const { return begin() + count_; }
   [[nodiscard]] std::size_t size() const { return count_; }
 
  private:
   JsonError Add(const Member& member);
 
-  std::array<Member, kMaxMembers> members_;
+  /// Only the first `count_` members are ever written or read: filling 2 KiB with empty members
+  /// would cost as much as parsing a small message.
+  union Storage {
+    Storage() {}  // NOLINT(modernize-use-equals-default): a default would be deleted
+    std::array<Member, kMaxMembers> members;
+  };
+  Storage storage_;
   std::size_t count_ = 0;
   bool escaped_keys_ = false;  ///< some key has a backslash, so keys are compared unescaped
 };

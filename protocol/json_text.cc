@@ -91,12 +91,10 @@ bool IsPlainBase64(std::string_view text) {
 void AppendString(std::string& out, std::string_view text) {
   out.push_back('"');
   std::size_t run = 0;  // bytes at the front of `text` that can be copied as they are
-  while (run < text.size()) {
+  for (;;) {
+    run += PlainLength(text.substr(run));
+    if (run == text.size()) break;
     const unsigned byte = Byte(text[run]);
-    if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
-      ++run;
-      continue;
-    }
     const std::size_t sequence = byte < 0x80 ? 0 : Utf8Length(text.substr(run));
     if (sequence != 0) {
       run += sequence;

@@ -41,14 +41,17 @@ double Random::Fraction() {
 }
 
 DeliveryId Random::NextDeliveryId() {
+  // 64 characters, two of them twice: six bits make one, and no guess gets easier worth a mention.
   constexpr std::string_view kAlphabet =
-      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz7Q";
+  constexpr std::uint64_t kSixBits = 63;
+  static_assert(kAlphabet.size() == kSixBits + 1);
   std::array<char, DeliveryId::kLength> text{};
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (i % 8 == 0) bits = Next();
-    text[i] = kAlphabet[bits % kAlphabet.size()];
-    bits /= kAlphabet.size();
+    text[i] = kAlphabet[bits & kSixBits];
+    bits >>= 6U;
   }
   return DeliveryId(text);
 }

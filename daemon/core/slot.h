@@ -21,9 +21,10 @@
 namespace workmand {
 
 /// A job that must be settled exactly once: move-only, and it asserts when it is dropped unsettled.
+/// The job itself stays where it is in memory: on its way it is handed on some ten times.
 class HeldJob {
  public:
-  explicit HeldJob(Job job) : job_(std::move(job)), held_(true) {}
+  explicit HeldJob(Job job) : job_(std::make_unique<Job>(std::move(job))), held_(true) {}
   HeldJob(HeldJob&& other) noexcept
       : job_(std::move(other.job_)), held_(std::exchange(other.held_, false)) {}
   HeldJob& operator=(HeldJob&& other) noexcept {
@@ -36,17 +37,17 @@ class HeldJob {
   HeldJob& operator=(const HeldJob&) = delete;
   ~HeldJob() { WORKMAND_CHECK(!held_, "a job was dropped before it was settled"); }
 
-  [[nodiscard]] const Job& get() const { return job_; }
-  [[nodiscard]] Job& get() { return job_; }
+  [[nodiscard]] const Job& get() const { return *job_; }
+  [[nodiscard]] Job& get() { return *job_; }
   /// The one way out: the job is no longer ours to settle.
   Token Release() {
     WORKMAND_CHECK(held_, "a job was settled twice");
     held_ = false;
-    return job_.token;
+    return job_->token;
   }
 
  private:
-  Job job_;
+  std::unique_ptr<Job> job_;  ///< null once moved from
   bool held_;
 };
 

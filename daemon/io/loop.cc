@@ -125,11 +125,13 @@ void Timer::Set(TimePoint when) {
     return;
   }
   when_ = when;
-  Start();
+  // A moment that moves back costs nothing: the handle fires at the old one and goes on from there.
+  if (armed_for_ > when) Start();
 }
 
 void Timer::Stop() {
   when_ = kNever;
+  armed_for_ = kNever;
   uv_timer_stop(handle_.get());
 }
 
@@ -137,12 +139,14 @@ void Timer::Start() {
   // libuv would run a timer of 0 ms, set by a timer, before it looks at I/O again.
   const Duration least{loop_.in_timer_ ? 1 : 0};
   const Duration wait = std::max(Until(loop_.Now(), when_), least);
+  armed_for_ = when_;
   uv_timer_start(
       handle_.get(),
       [](uv_timer_t* handle) noexcept {
         auto* timer = static_cast<Timer*>(handle->data);
         if (timer == nullptr) return;
-        if (timer->loop_.Now() < timer->when_) {  // a freeze has moved the moment
+        timer->armed_for_ = kNever;
+        if (timer->loop_.Now() < timer->when_) {  // it was moved back, or a freeze has moved it
           timer->Start();
           return;
         }

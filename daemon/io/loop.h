@@ -123,6 +123,7 @@ class Timer {
   UvHandle<uv_timer_t> handle_;
   std::function<void()> callback_;
   TimePoint when_ = kNever;
+  TimePoint armed_for_ = kNever;  ///< when the handle fires: at `when_` or before it
 };
 
 /// Signals as ordinary loop callbacks. Keeps the loop alive. The callback may destroy the object.
