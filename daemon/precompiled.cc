@@ -1,0 +1,1 @@
+// Nothing of its own: the precompiled headers of the build belong to this file (precompiled.cmake).
