@@ -67,6 +67,7 @@ Result<void> Supervisor::Open() {
   queue_async_ = std::make_unique<io::Async>(loop_, [this] { OnQueue(); });
   producer_async_ = std::make_unique<io::Async>(loop_, [this] { OnProducer(); });
   signals_ = std::make_unique<io::Signals>(loop_, kSignals, [this](int signo) { OnSignal(signo); });
+  orphans_ = std::make_unique<io::OrphanReaper>(loop_, LogOrphan);
   loop_.OnTurnEnd([this] { OnTurnEnd(); });
   PumpOptions pump;
   pump.dequeue_interval = profile_->dequeue_interval;

@@ -18,6 +18,7 @@
 #include "daemon/io/local_socket.h"
 #include "daemon/io/loop.h"
 #include "daemon/io/notify.h"
+#include "daemon/io/orphans.h"
 #include "daemon/profile/load.h"
 #include "daemon/queue/pump.h"
 #include "daemon/queue/registry.h"
@@ -148,6 +149,7 @@ class Supervisor {
   std::unique_ptr<io::Timer> timer_;
   std::unique_ptr<io::Timer> status_timer_;
   std::unique_ptr<io::Signals> signals_;
+  std::unique_ptr<io::OrphanReaper> orphans_;
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Producer> producer_;  ///< opened with the first job that comes by the socket
   std::unique_ptr<Core> core_;
@@ -195,6 +197,9 @@ class Supervisor {
 /// `scratch` keeps what is not the text of the line itself.
 std::string_view ToQueueBytes(const workman::protocol::Payload& payload, PayloadKind kind,
                               std::string& scratch);
+
+/// A process that some worker had left behind has ended.
+void LogOrphan(int pid, const io::ExitStatus& status);
 
 /// What core needs of a profile.
 Limits MakeLimits(const Profile& profile);
