@@ -68,9 +68,9 @@ class Case(harness.TestCase):
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def wait_letters(self, daemon, count):
-        return harness.poll(f"{count} dead letters", lambda: (
-            letters if len(letters := self.letters(daemon)) == count else None),
-            explain=daemon.tail)
+        harness.poll(f"{count} dead letters", lambda: len(self.letters(daemon)) == count,
+                     explain=daemon.tail)
+        return self.letters(daemon)
 
 
 class Counts(Case):

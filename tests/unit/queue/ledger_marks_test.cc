@@ -1,11 +1,11 @@
+#include "daemon/queue/ledger_marks.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
 
 #include <catch2/catch.hpp>
-
-#include "daemon/queue/ledger_marks.h"
 
 namespace workmand {
 namespace {
