@@ -89,6 +89,7 @@ int Run(const Arguments& arguments) {
     return kFailed;
   }
   options.soft_file_limit = io::RaiseFileLimit();
+  options.notify = io::TakeNotifySettings();
 
   io::Loop loop;
   log::Info("starting", {{"version", WORKMAND_VERSION}, {"pid", getpid()}});

@@ -31,6 +31,7 @@ std::uint64_t KernelSeed() {
 Supervisor::Supervisor(io::Loop& loop, Profile profile, SupervisorOptions options)
     : loop_(loop),
       options_(std::move(options)),
+      service_(loop, options_.notify),
       profile_(std::make_shared<const Profile>(std::move(profile))) {
   profiles_[Generation{1}] = profile_;
 }
@@ -66,6 +67,7 @@ Result<void> Supervisor::Open() {
   queue_async_ = std::make_unique<io::Async>(loop_, [this] { OnQueue(); });
   producer_async_ = std::make_unique<io::Async>(loop_, [this] { OnProducer(); });
   signals_ = std::make_unique<io::Signals>(loop_, kSignals, [this](int signo) { OnSignal(signo); });
+  orphans_ = std::make_unique<io::OrphanReaper>(loop_, LogOrphan);
   loop_.OnTurnEnd([this] { OnTurnEnd(); });
   PumpOptions pump;
   pump.dequeue_interval = profile_->dequeue_interval;
@@ -184,6 +186,7 @@ void Supervisor::OnQueue() {
   if (!batch_.state) return;
   const PumpState before = std::exchange(queue_state_, *batch_.state);
   if (before.link != queue_state_.link && stop_step_ == 0) {
+    TellStatus();
     if (queue_state_.link == PumpState::Link::kUp) {
       log::Info("queue up", {{"driver", profile_->queue.driver}});
     } else if (queue_state_.link != PumpState::Link::kConnecting) {

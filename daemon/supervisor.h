@@ -17,9 +17,12 @@
 #include "daemon/core/core.h"
 #include "daemon/io/local_socket.h"
 #include "daemon/io/loop.h"
+#include "daemon/io/notify.h"
+#include "daemon/io/orphans.h"
 #include "daemon/profile/load.h"
 #include "daemon/queue/pump.h"
 #include "daemon/queue/registry.h"
+#include "daemon/supervisor_notify.h"
 #include "daemon/worker_process.h"
 #include "protocol/decode.h"
 
@@ -30,6 +33,7 @@ struct SupervisorOptions {
   LoadOptions load;  ///< for reloads: the same overrides as at the start
   std::string launcher;
   std::uint64_t soft_file_limit = 0;  ///< what workers get back
+  io::NotifySettings notify;
   /// --log-level and --log-format stand above the profile's, also after a reload.
   std::optional<log::Level> log_level;
   std::optional<log::Format> log_format;
@@ -130,8 +134,12 @@ class Supervisor {
   void AdoptProfile(Generation generation);
   void Scale(int workers, std::string_view by);
 
+  // supervisor_notify.cc: the service manager.
+  void TellStatus();
+
   io::Loop& loop_;
   SupervisorOptions options_;
+  ServiceManager service_;
   std::shared_ptr<const Profile> profile_;  ///< of the committed generation
   std::map<Generation, std::shared_ptr<const Profile>> profiles_;
 
@@ -141,6 +149,7 @@ class Supervisor {
   std::unique_ptr<io::Timer> timer_;
   std::unique_ptr<io::Timer> status_timer_;
   std::unique_ptr<io::Signals> signals_;
+  std::unique_ptr<io::OrphanReaper> orphans_;
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Producer> producer_;  ///< opened with the first job that comes by the socket
   std::unique_ptr<Core> core_;
@@ -180,7 +189,7 @@ class Supervisor {
 
   bool deadline_seen_ = false;  ///< the timer fired; what lay in the pipes is read first
   int stop_step_ = 0;
-  bool announced_ready_ = false;
+  std::string degraded_because_;
   int exit_status_ = 0;
 };
 
@@ -188,6 +197,9 @@ class Supervisor {
 /// `scratch` keeps what is not the text of the line itself.
 std::string_view ToQueueBytes(const workman::protocol::Payload& payload, PayloadKind kind,
                               std::string& scratch);
+
+/// A process that some worker had left behind has ended.
+void LogOrphan(int pid, const io::ExitStatus& status);
 
 /// What core needs of a profile.
 Limits MakeLimits(const Profile& profile);

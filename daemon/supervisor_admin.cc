@@ -45,6 +45,7 @@ void Supervisor::OnRequest(ConnectionId connection, std::string_view line) {
     case Verb::kResume: {
       const bool pause = request->verb == Verb::kPause;
       core_->Pause(pause);
+      TellStatus();
       log::Info(pause ? "paused" : "resumed");
       server_->Send(connection, RenderOk());
       break;

@@ -5,6 +5,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/profile/diff.h"
+#include "daemon/profile/ladder.h"
 #include "daemon/supervisor.h"
 
 namespace workmand {
@@ -33,6 +34,10 @@ void Supervisor::Stop(std::string_view by) {
     server_->Send(waiter.connection, RenderReload({false, {}, 0, "the daemon is stopping"}));
   }
   core_->Stop(stop_step_, loop_.Now());
+  if (stop_step_ > 1) return;
+  TellStatus();
+  const Duration graceful = profile_->graceful_shutdown_timeout;
+  service_.Stopping(graceful == kInfinite ? kInfinite : graceful + profile_->abort_timeout);
 }
 
 void Supervisor::Scale(int workers, std::string_view by) {
@@ -43,11 +48,14 @@ void Supervisor::Scale(int workers, std::string_view by) {
 Result<Generation> Supervisor::Reload(std::string_view by) {
   const auto refuse = [&](std::string why) -> Result<Generation> {
     log::Err("reload refused", {{"by", by}, {"error", why}});
+    if (stop_step_ == 0) service_.ReloadRefused();
     return Fail(ErrorCode::kRefused, std::move(why));
   };
   if (stop_step_ > 0) return refuse("the daemon is stopping");
+  service_.ReloadAsked();
   options_.load.environment = ProcessEnvironment();
   LoadedProfile loaded = LoadProfile(options_.profile_path, options_.load);
+  if (loaded.ok()) loaded.errors = CheckLadder(loaded.profile, options_.load.environment);
   if (!loaded.ok()) {
     std::string all;
     for (const ProfileError& error : loaded.errors) {
@@ -72,6 +80,8 @@ Result<Generation> Supervisor::Reload(std::string_view by) {
   const Generation generation =
       core_->Reload(std::make_shared<const Limits>(MakeLimits(*profile)), loop_.Now());
   WORKMAND_CHECK(generation == next, "two counts of generations");
+  service_.ReloadStarted(generation);
+  TellStatus();
   log::Info("reload started", {{"by", by}, {"generation", generation.value}, {"changed", changed}});
   return generation;
 }
@@ -96,6 +106,8 @@ void Supervisor::AdoptProfile(Generation generation) {
 
 void Supervisor::FinishReload(Generation generation, bool ok, int draining,
                               const std::string& why) {
+  service_.ReloadEnded(generation);  // before the client that systemd has started hears of it
+  TellStatus();
   auto done = [&](const ReloadWaiter& waiter) {
     if (waiter.generation != generation) return false;
     server_->Send(waiter.connection,
@@ -109,9 +121,20 @@ void Supervisor::FinishReload(Generation generation, bool ok, int draining,
 void Supervisor::Do(const action::PoolEvent& event) {
   using Kind = action::PoolEvent::Kind;
   switch (event.kind) {
-    case Kind::kServing: log::Info("ready", {{"workers", event.number}}); break;
-    case Kind::kDegraded: log::Err("degraded", {{"why", event.why}}); break;
-    case Kind::kRecovered: log::Info("recovered"); break;
+    case Kind::kServing:
+      log::Info("ready", {{"workers", event.number}});
+      service_.Ready();
+      TellStatus();
+      break;
+    case Kind::kDegraded:
+      log::Err("degraded", {{"why", event.why}});
+      degraded_because_ = event.why;
+      TellStatus();
+      break;
+    case Kind::kRecovered:
+      log::Info("recovered");
+      TellStatus();
+      break;
     case Kind::kReloadCommitted:
       AdoptProfile(event.generation);
       log::Info("reload committed", {{"generation", event.generation.value}});

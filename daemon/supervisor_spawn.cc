@@ -16,6 +16,10 @@ constexpr int kStderrLinesPerSecond = 1000;
 
 }  // namespace
 
+void LogOrphan(int pid, const io::ExitStatus& status) {
+  log::Debug("orphan reaped", {{"pid", pid}, {"status", status.ToString()}});
+}
+
 void Supervisor::Do(const action::Spawn& spawn) {
   const Slot& slot = core_->slot(spawn.slot);
   if (workers_.size() <= spawn.slot.value) workers_.resize(spawn.slot.value + 1);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -76,6 +77,11 @@ struct Update {
   /// Jobs that ride with a settlement. Drivers with transactions put them in with the settlement;
   /// others put them in first, so that a duplicate is possible there but never a loss.
   std::vector<Enqueue> enqueue;
+  /// The job, for queues that keep no counts or no dead letters of their own (queue/ledger.h). With
+  /// a kFail without `retry`: all of it, `attempt` and `deliveries` as they were. With a kExtend: it
+  /// ended badly and the daemon keeps it for another try; with a kAbort: it ended badly and goes
+  /// back all the same. Then `attempt` and `deliveries` are those to come, and there is no payload.
+  std::shared_ptr<const Job> job;
 };
 
 /// What a driver answers to one update.

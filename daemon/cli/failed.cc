@@ -28,10 +28,9 @@ Result<std::unique_ptr<Queue>> OpenLetters(const Profile& profile) {
                                          " queue live in its daemon and end with it; no command "
                                          "reaches them");
   }
-  if (!driver->caps.Has(Cap::kDeadLetter)) {
-    return Fail(ErrorCode::kRefused, "a " + name + " queue keeps no dead letters");
-  }
-  return ConnectQueue(profile);
+  if (driver->caps.Has(Cap::kDeadLetter)) return ConnectQueue(profile);
+  // They are in the daemon's ledger: the server is asked only to take one again.
+  return OpenQueue(MakeDriverConfig(profile), Role::kProducer);
 }
 
 /// Opens profile and queue, calls `work` and disconnects; complains about whatever went wrong.

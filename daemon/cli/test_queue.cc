@@ -51,6 +51,7 @@ ExitCode RunTestQueue(const std::string& profile_path, const std::string& only) 
   const std::optional<Profile> profile = OpenProfile(profile_path);
   if (!profile) return ExitCode::kBadProfile;
   DriverConfig config = MakeDriverConfig(*profile);
+  config.ledger = false;  // the driver itself is tested
   config.options.prefix += RandomPrefix();
   const Result<std::unique_ptr<Queue>> queue = ConnectQueue(config);
   if (!queue) {

@@ -1,4 +1,5 @@
 // What an outcome means for the queue: the second half of the dispatcher.
+#include <memory>
 #include <utility>
 
 #include "daemon/core/dispatcher.h"
@@ -15,6 +16,17 @@ Update Begin(const HeldJob& job, Update::Kind kind, std::string bytes) {
   update.kind = kind;
   update.bytes = std::move(bytes);
   return update;
+}
+
+/// What the queue's side may write down of a job that ended badly and will run again.
+std::shared_ptr<const Job> NextTry(const Job& job) {
+  auto next = std::make_shared<Job>();
+  next->token = job.token;
+  next->id = job.id;
+  next->task = job.task;
+  next->attempt = job.attempt + 1;
+  next->deliveries = job.deliveries + 1;
+  return next;
 }
 
 }  // namespace
@@ -90,9 +102,13 @@ void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Ou
   if (!dead && !traits_.retry_delay) {
     if (closed_ || later_.size() >= kMostRetriesInHand) {
       Update update = Begin(job, Update::Kind::kAbort, "");
+      update.job = NextTry(job.get());
       Push(std::move(job), std::move(update));
       return;
     }
+    Update note = Begin(job, Update::Kind::kExtend, "");
+    note.job = NextTry(job.get());
+    outbox_.updates.push_back(std::move(note));
     ++job.get().attempt;
     ++job.get().deliveries;
     later_.emplace(After(now, delay), std::move(job));
@@ -105,6 +121,7 @@ void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Ou
   update.retry = !dead;
   update.delay = delay;
   update.enqueue = std::move(report.enqueue);
+  if (dead) update.job = std::make_shared<const Job>(job.get());
   Push(std::move(job), std::move(update));
 }
 

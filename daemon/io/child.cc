@@ -1,5 +1,6 @@
 #include "daemon/io/child.h"
 
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -253,7 +254,11 @@ void Child::Signal(int signo) {
 }
 
 void Child::SignalGroup(int signo) {
-  if (!impl_->finished) ::kill(-impl_->pid, signo);
+  if (impl_->finished) return;
+  // The system gives the number of a group to no process while the group has a member. So once the
+  // leader is reaped, a process with its number is a stranger, and says that the group is no more.
+  const bool recycled = impl_->exited && (::kill(impl_->pid, 0) == 0 || errno != ESRCH);
+  if (!recycled) ::kill(-impl_->pid, signo);
 }
 
 }  // namespace workmand::io

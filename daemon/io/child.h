@@ -93,6 +93,7 @@ class Child {
   /// Signals the process only; nothing once it has been reaped, so a recycled pid is never hit.
   void Signal(int signo);
   /// Signals its process group; allowed until on_gone returns, since a group outlives its leader.
+  /// Nothing when the group is empty and its number belongs to somebody else by now.
   void SignalGroup(int signo);
 
  private:

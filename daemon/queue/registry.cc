@@ -5,6 +5,8 @@
 
 #include "daemon/queue/drivers.h"
 #include "daemon/queue/drivers/memory_store.h"
+#include "daemon/queue/drivers/sqlite_leases.h"
+#include "daemon/queue/ledger.h"
 #include "daemon/queue/options.h"
 #include "daemon/queue/prefix.h"
 
@@ -77,7 +79,17 @@ Result<std::unique_ptr<Queue>> OpenQueue(const DriverConfig& config, Role role) 
     opened.error().message = "queue " + config.options.driver + ": " + opened.error().message;
     return opened;
   }
-  return WithPrefix(std::move(*opened), config.options.prefix);
+  auto queue = WithPrefix(std::move(*opened), config.options.prefix);
+  if (!config.ledger || driver->local) return queue;
+  LedgerOptions ledger;
+  ledger.path = config.state_dir + "/" + config.profile_name;
+  ledger.retention = config.dead_letter_retention;
+  ledger.counts = role == Role::kConsumer;
+  ledger.boot = sqlite::ThisProcess().boot_id;
+  ledger.clock = [] {
+    return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  };
+  return WithLedger(std::move(queue), std::move(ledger));
 }
 
 DriverConfig MakeDriverConfig(const Profile& profile) {
@@ -90,6 +102,7 @@ DriverConfig MakeDriverConfig(const Profile& profile) {
   config.result_ttl = profile.result_ttl;
   config.dead_letter_retention = profile.dead_letter_retention;
   config.dequeue_interval = profile.dequeue_interval;
+  config.ledger = true;
   config.memory_store = std::make_shared<MemoryStore>();
   return config;
 }

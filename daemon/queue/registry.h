@@ -29,6 +29,8 @@ struct DriverConfig {
   Duration result_ttl{3'600'000};
   Duration dead_letter_retention{std::chrono::hours(24 * 30)};
   Duration dequeue_interval{1'000};
+  /// Keep in `state_dir` what the driver does not keep: see WithLedger. MakeDriverConfig sets it.
+  bool ledger = false;
   /// What the instances of one daemon share when the driver is `memory`; made by MakeDriverConfig.
   /// So both instances must be opened from one config, or from copies of it. Null: each instance
   /// has a store of its own.

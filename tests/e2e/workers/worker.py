@@ -278,6 +278,12 @@ def leave(_worker, job):
     end(job.get("code", 0), job.get("signal"))
 
 
+def kill_parent(_worker, _job):
+    """As a job that takes the machine down."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    signal.pause()
+
+
 def raw(_worker, job):
     """{"text": with $ID and $PAD, "pad": length of $PAD, "latin1": true for bytes that are not
     UTF-8, "stderr", then one of "exit": CODE, "signal": N, "done": RESULT, or nothing}"""
@@ -327,7 +333,7 @@ def whole(_worker, job):
 
 TASKS = {"Echo": echo, "Sleep": sleep, "Spin": spin, "Fail": fail, "Abort": abort, "Exit": leave,
          "Raw": raw, "CloseStdout": close_stdout, "CloseStdin": close_stdin,
-         "Flood": flood, "Grandchild": grandchild, "Whole": whole}
+         "Flood": flood, "Grandchild": grandchild, "Whole": whole, "KillParent": kill_parent}
 
 if __name__ == "__main__":
     Worker().main()

@@ -284,6 +284,34 @@ TEST_CASE("a signal after the exit hits nobody who got the same pid", "[io]") {
   CHECK(heir.status->ToString() == "exit 0");
 }
 
+TEST_CASE("a group that is no more is not signalled when somebody else got its number", "[io]") {
+  TestLoop test;
+  Recorded old;
+  Recorded heir;
+  bool tried = false;
+  ChildEvents events = old.Events();
+  // What holds stdout has left the group: it is empty, and the end of the child not told yet.
+  events.on_gone = [&](const ExitStatus& how) {
+    const pid_t pid = old.child->pid();
+    if (SetNextPid(pid)) tried = heir.Start(test.loop, SpecOf({"cat"}));
+    tried = tried && heir.child->pid() == pid;
+    old.child->SignalGroup(SIGKILL);
+    old.status = how;
+  };
+  auto started = Child::Spawn(test.loop, Shell("setsid sleep 30 & echo $!"), std::move(events));
+  REQUIRE(started);
+  old.child = std::move(*started);
+  REQUIRE(test.Wait([&] { return old.gone(); }));
+  ::kill(std::stoi(old.out), SIGKILL);
+
+  if (!tried) WARN("process ids cannot be chosen here, so that no heir was made");
+  if (!heir.child) return;
+  heir.child->Write("alive");
+  heir.child->CloseStdin();
+  REQUIRE(test.Wait([&] { return heir.gone(); }));
+  CHECK(heir.out == "alive");
+}
+
 TEST_CASE("a hundred children leave no descriptor behind", "[io]") {
   TestLoop test;
   {

@@ -1,0 +1,105 @@
+#include "daemon/io/notify.h"
+
+#include <array>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/io/harness.h"
+
+namespace workmand::io {
+namespace {
+
+/// A manager that reads when the test says so.
+struct Manager {
+  std::string name = "@workmand-unit-" + std::to_string(::getpid());
+  UniqueFd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)};
+
+  Manager() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    name.copy(&address.sun_path[1], name.size() - 1, 1);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) fd.Reset();
+  }
+  /// The next datagram; "" = none.
+  [[nodiscard]] std::string Read() const {
+    std::array<char, 256> text{};
+    const ssize_t size = ::recv(fd.get(), text.data(), text.size(), 0);
+    return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : std::string();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the watchdog is ours when no pid or ours is stated", "[io]") {
+  const auto ping = [](const char* usec, const char* pid) {
+    std::map<std::string, std::string> environment{{"NOTIFY_SOCKET", "/s"}};
+    if (usec != nullptr) environment["WATCHDOG_USEC"] = usec;
+    if (pid != nullptr) environment["WATCHDOG_PID"] = pid;
+    return ReadNotifySettings(environment, 17).watchdog_ping;
+  };
+
+  CHECK(ping("3000000", nullptr) == Duration{1'500});
+  CHECK(ping("3000000", "17") == Duration{1'500});
+  CHECK(ping("3000000", "18") == Duration{0});
+  CHECK(ping("3000000", "me") == Duration{0});
+  CHECK(ping("1", nullptr) == Duration{1});
+  CHECK(ping("0", nullptr) == Duration{0});
+  CHECK(ping("-5", nullptr) == Duration{0});
+  CHECK(ping("3s", nullptr) == Duration{0});
+  CHECK(ping(nullptr, nullptr) == Duration{0});
+  CHECK(ReadNotifySettings({{"WATCHDOG_USEC", "5000"}}, 17).watchdog_ping == Duration{0});
+}
+
+TEST_CASE("without a socket nothing is sent", "[io]") {
+  TestLoop test;
+  Notifier notifier(test.loop, "");
+
+  CHECK_FALSE(notifier.wanted());
+  CHECK(notifier.Send("READY=1"));
+}
+
+TEST_CASE("a name that is no socket's is an error that names it", "[io]") {
+  TestLoop test;
+  for (const std::string name : {std::string("run/notify"), "/" + std::string(200, 'x')}) {
+    Notifier notifier(test.loop, name);
+    const auto sent = notifier.Send("READY=1");
+    REQUIRE_FALSE(sent);
+    CHECK(sent.error().message.find(name) != std::string::npos);
+  }
+}
+
+TEST_CASE("texts for a manager that does not read wait in order and up to a limit", "[io]") {
+  TestLoop test;
+  const Manager manager;
+  REQUIRE(manager.fd);
+  Notifier notifier(test.loop, manager.name);
+  int sent = 0;
+  while (sent < 10'000 && notifier.Send("N=" + std::to_string(sent))) ++sent;
+  REQUIRE(sent < 10'000);
+  CHECK(notifier.congested());
+
+  int read = 0;
+  for (bool idle = false; !idle;) {
+    // Each look makes room, and each turn of the loop fills it.
+    const std::string text = manager.Read();
+    if (!text.empty()) {
+      REQUIRE(text == "N=" + std::to_string(read));
+      ++read;
+    } else if (notifier.congested()) {
+      REQUIRE(test.Wait(
+          [&, before = notifier.congested()] { return !notifier.congested() || !before; }));
+    } else {
+      idle = true;
+    }
+  }
+
+  CHECK(read == sent);
+  CHECK(notifier.Send("READY=1"));
+  CHECK(manager.Read() == "READY=1");
+}
+
+}  // namespace workmand::io
