@@ -53,6 +53,35 @@ std::string Describe(const io::ExitStatus& status, std::string_view stderr_tail)
   return text;
 }
 
+/// What the end of a program says of its job.
+struct Verdict {
+  ExitMeaning meaning = ExitMeaning::kDone;
+  std::string code;         ///< of the error
+  std::string message;      ///< of the error
+  std::string_view result;  ///< of kDone
+};
+
+/// `scratch` keeps a result that had to be rewritten; the result may also lie in the program.
+Verdict Judge(const WorkerProcess& worker, const io::ExitStatus& status, std::string& scratch) {
+  const ExecOptions& options = worker.profile->exec;
+  if (worker.program->too_long) {
+    return {ExitMeaning::kPermanent,
+            "result_too_large",
+            "the output is longer than exec.max_result (" + std::to_string(options.max_result) +
+                " bytes)",
+            {}};
+  }
+  const std::string message = Describe(status, worker.stderr_tail);
+  if (!status.exec_error.empty()) return {ExitMeaning::kHold, "exec_failed", message, {}};
+  if (status.signal != 0) return {ExitMeaning::kLost, "lost", message, {}};
+  const ExitMeaning meaning = MeaningOf(status.code, options.exit_codes);
+  const std::string code = "exit_" + std::to_string(status.code);
+  if (meaning != ExitMeaning::kDone) return {meaning, code, message, {}};
+  const auto result = ReadOutput(worker.program->output, options.result, scratch);
+  if (!result) return {ExitMeaning::kRetry, "bad_result", result.error().message, {}};
+  return {meaning, "", "", *result};
+}
+
 }  // namespace
 
 int AbortSignalOf(const Profile& profile) {
@@ -91,7 +120,7 @@ void Supervisor::CloseSlot(SlotId slot) {
   const std::uint32_t life = core_->slot(slot).life;
   deferred_.emplace_back([this, slot, life] {
     const WorkerProcess* worker = Find(slot);
-    if (worker == nullptr || worker->profile->mode != Mode::kExec || worker->child != nullptr)
+    if (worker == nullptr || worker->profile->mode != Mode::kExec || worker->program != nullptr)
       return;
     if (core_->slot(slot).life != life || !core_->slot(slot).Alive()) return;
     EndLife(slot, {0, std::nullopt, "had no process", false});
@@ -210,7 +239,9 @@ void Supervisor::OnControlLine(WorkerProcess& worker, const proto::Line& line) {
 }
 
 void Supervisor::OnProgramGone(SlotId id, const io::ExitStatus& status) {
-  WorkerProcess& worker = *Find(id);
+  WorkerProcess* const found = Find(id);
+  if (found == nullptr || found->program == nullptr) return;
+  WorkerProcess& worker = *found;
   if (worker.child != nullptr) {
     if (const auto residue = worker.program->control.Finish()) OnControlLine(worker, *residue);
     if (const auto residue = worker.err.Finish()) OnStderr(worker, "\n");
@@ -237,36 +268,24 @@ void Supervisor::OnProgramGone(SlotId id, const io::ExitStatus& status) {
 }
 
 void Supervisor::SettleProgram(WorkerProcess& worker, const io::ExitStatus& status) {
-  const ExecOptions& options = worker.profile->exec;
-  const std::string name = worker.profile->command.front();
-  OutcomeReport report;
-  std::string code = status.signal != 0 ? "lost" : "exit_" + std::to_string(status.code);
-  std::string message = Describe(status, worker.stderr_tail);
   std::string scratch;
-  ExitMeaning meaning =
-      status.signal != 0 ? ExitMeaning::kLost : MeaningOf(status.code, options.exit_codes);
-  if (!status.exec_error.empty()) meaning = ExitMeaning::kHold;
-  if (worker.program->too_long) {
-    meaning = ExitMeaning::kPermanent;
-    code = "result_too_large";
-    message = "the output is longer than exec.max_result (" + std::to_string(options.max_result) +
-              " bytes)";
-  } else if (meaning == ExitMeaning::kDone) {
-    const auto result = ReadOutput(worker.program->output, options.result, scratch);
-    if (result) report.bytes = *result;
-    if (!result)
-      meaning = ExitMeaning::kRetry, code = "bad_result", message = result.error().message;
-  }
-  report.message = message;
-  report.last_words = worker.stderr_tail;
+  const Verdict verdict = Judge(worker, status, scratch);
+  OutcomeReport report;
+  report.message = verdict.message;
+  report.bytes = verdict.result;
   std::string error;
-  switch (meaning) {
-    case ExitMeaning::kDone: report.kind = Outcome::kDone; break;
-    case ExitMeaning::kRetry:
-    case ExitMeaning::kPermanent:
-      report.kind = Outcome::kFail;
-      if (meaning == ExitMeaning::kPermanent) report.retry = false;
+  if (verdict.meaning != ExitMeaning::kDone) {
+    error = proto::MakeError(verdict.code, verdict.message, worker.stderr_tail);
+    report.bytes = error;
+  }
+  switch (verdict.meaning) {
+    case ExitMeaning::kDone:
+      if (log::Enabled(log::Level::kDebug)) {
+        log::Debug("job done", {{"worker", worker.name}, {"job", JobOf(worker)}});
+      }
       break;
+    case ExitMeaning::kPermanent: report.retry = false; [[fallthrough]];
+    case ExitMeaning::kRetry: report.kind = Outcome::kFail; break;
     case ExitMeaning::kLost: report.kind = Outcome::kLost; break;
     case ExitMeaning::kAbort:
     case ExitMeaning::kHold:
@@ -274,17 +293,12 @@ void Supervisor::SettleProgram(WorkerProcess& worker, const io::ExitStatus& stat
       report.requeue = true;
       break;
   }
-  if (meaning != ExitMeaning::kDone) {
-    error = proto::MakeError(code, message, worker.stderr_tail);
-    report.bytes = error;
-  }
-  const DeliveryId id = worker.program->delivery;
-  if (log::Enabled(log::Level::kDebug) && meaning == ExitMeaning::kDone) {
-    log::Debug("job done", {{"worker", worker.name}, {"job", JobOf(worker)}});
-  }
-  (void)core_->OnOutcome(worker.slot, id.view(), report, loop_.Now());
-  if (meaning == ExitMeaning::kHold) {
-    core_->OnHold(worker.slot, "'" + name + "' cannot do its work: " + message, loop_.Now());
+  (void)core_->OnOutcome(worker.slot, worker.program->delivery.view(), report, loop_.Now());
+  if (verdict.meaning == ExitMeaning::kHold) {
+    core_->OnHold(
+        worker.slot,
+        "'" + worker.profile->command.front() + "' cannot do its work: " + verdict.message,
+        loop_.Now());
   }
 }
 

@@ -81,8 +81,7 @@ std::string PrintLimit(const Profile& profile, Duration limit, const std::string
   if (profile.mode != Mode::kLines) {
     return Rung(limit, whose + AbortName(profile) + key);
   }
-  return Rung(limit, whose + "stdin closes" + key) +
-         Rung(limit + kTermAfterEof, whose + "SIGABRT");
+  return Rung(limit, whose + "stdin closes" + key) + Rung(limit + kTermAfterEof, whose + "SIGABRT");
 }
 
 std::string PrintJob(const Profile& profile) {

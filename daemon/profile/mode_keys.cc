@@ -174,7 +174,7 @@ void CheckMode(const Draft& draft, Problems& problems) {
                  "is told to workers that speak the protocol only (mode is " + mode +
                      "); use env or the command line");
   }
-  if (profile.mode == Mode::kExec && !problems.Has("command")) CheckArguments(draft, problems);
+  if (profile.mode == Mode::kExec) CheckArguments(draft, problems);
   if (!profile.lines.error_key.empty() && profile.lines.result != OutputKind::kJson) {
     problems.Add(draft.PlaceOf("lines.error_key"), "lines.error_key",
                  "needs lines.result: json (got text)");

@@ -29,7 +29,7 @@ Filled Fill(const Words& command, std::string_view payload, PayloadKind kind = P
 
 }  // namespace
 
-TEST_CASE("placeholders are filled in, each within its own argument", "[modes]") {
+TEST_CASE("placeholders are filled in each within its own argument", "[modes]") {
   const Filled filled = Fill({"convert", "-resize", "{args.w}x{args.w}>", "{task}-{id}.{attempt}",
                               "{args.name}", "{args.user.id}", "{args.user.ok}"},
                              kArgs);
@@ -88,7 +88,7 @@ TEST_CASE("a value that cannot be an argument fails the job for good with its na
   CHECK(why({"{args.x}"}, R"({"x":"a\u0000b"})").find("NUL") != std::string::npos);
 }
 
-TEST_CASE("arguments too long for a command line fail the job, not the pool", "[modes]") {
+TEST_CASE("arguments too long for a command line fail the job not the pool", "[modes]") {
   const std::string longest(131'071, 'x');
 
   CHECK(Fill({"{args}"}, "\"" + longest + "\"").unfit.code.empty());

@@ -15,7 +15,7 @@ std::string Read(const LinesOptions& options, std::string_view frame) {
 
 }  // namespace
 
-TEST_CASE("an answer is JSON or text, as the profile says", "[modes]") {
+TEST_CASE("an answer is JSON or text as the profile says", "[modes]") {
   LinesOptions options;
   CHECK(Read(options, R"( {"a": 1.10} )") == R"(ok {"a": 1.10})");
   CHECK(Read(options, "") == "ok null");

@@ -35,7 +35,7 @@ std::string Bytes(std::initializer_list<int> codes) {
 
 }  // namespace
 
-TEST_CASE("what one framing writes it reads, cut at every byte", "[modes]") {
+TEST_CASE("what one framing writes it reads cut at every byte", "[modes]") {
   for (const Framing framing : kAll) {
     Seen messages = {"hello", "", "12:x,", "é"};
     if (framing != Framing::kLines) messages.push_back(Bytes({0, 10, 13, 255, 44, 58}));

@@ -38,7 +38,7 @@ TEST_CASE("a payload gets the form that the profile asks for", "[modes]") {
   CHECK(Try(binary, PayloadKind::kAuto) == Fit{Form::kBytes, binary, ""});
 }
 
-TEST_CASE("an output is one JSON value, or bytes as they are", "[modes]") {
+TEST_CASE("an output is one JSON value or bytes as they are", "[modes]") {
   std::string scratch;
   const auto json = [&](std::string_view output) {
     const auto result = ReadOutput(output, OutputKind::kJson, scratch);

@@ -59,7 +59,7 @@ TEST_CASE("every key of mode lines is read and printed so that it loads again", 
   CHECK(PrintProfile(Good(printed)) == printed);
 }
 
-TEST_CASE("what a mode needs, and what belongs to another one, is refused by name", "[profile]") {
+TEST_CASE("what a mode needs and what belongs to another one is refused by name", "[profile]") {
   CHECK(Complaint("command: [sh]\nmode: exec\n") ==
         " tasks: is missing; a program of mode exec announces nothing, so the profile names its "
         "tasks, as in 'tasks: {Resize: {}}'");
