@@ -198,7 +198,7 @@ void Supervisor::OnQueue() {
 
 void Supervisor::Do(const action::SendNotice& notice) {
   WorkerProcess* worker = Find(notice.slot);
-  if (worker == nullptr || worker->child == nullptr) return;
+  if (worker == nullptr || worker->child == nullptr || !SpeaksProtocol(*worker)) return;
   const std::int64_t grace = notice.grace == kInfinite ? -1 : notice.grace.count();
   // To the worker an old age is a recycling like any other; the log tells them apart.
   const StopReason reason =
@@ -210,6 +210,7 @@ void Supervisor::Do(const action::SendNotice& notice) {
 void Supervisor::Do(const action::SendCancel& cancel) {
   WorkerProcess* worker = Find(cancel.slot);
   if (worker == nullptr || worker->child == nullptr) return;
+  if (!SpeaksProtocol(*worker)) return EndInputOfFilter(*worker, cancel);
   workman::protocol::AppendCancel(worker->child->buffer(), cancel.delivery.view(),
                                   ToString(cancel.reason));
   worker->child->Flush();  // it must be there before the signal that follows
@@ -217,19 +218,21 @@ void Supervisor::Do(const action::SendCancel& cancel) {
 
 void Supervisor::Do(const action::CloseStdin& close) {
   WorkerProcess* worker = Find(close.slot);
-  if (worker != nullptr && worker->child != nullptr) worker->child->CloseStdin();
+  if (worker == nullptr || worker->child == nullptr) return CloseSlot(close.slot);
+  worker->child->CloseStdin();
 }
 
 void Supervisor::Do(const action::SendSignal& signal) {
   WorkerProcess* worker = Find(signal.slot);
-  if (worker == nullptr || worker->child == nullptr) return;
+  if (worker == nullptr || worker->child == nullptr) return CloseSlot(signal.slot);
+  const int abort = AbortSignalOf(*worker->profile);
   log::Info("worker signalled", {{"worker", worker->name},
-                                 {"signal", ToString(signal.rung)},
+                                 {"signal", RungName(signal.rung, abort)},
                                  {"why", ToString(signal.cause)},
                                  {"job", JobOf(*worker)}});
   switch (signal.rung) {
     case Rung::kTerm: worker->child->Signal(SIGTERM); break;
-    case Rung::kAbort: worker->child->Signal(SIGABRT); break;
+    case Rung::kAbort: worker->child->Signal(abort); break;
     case Rung::kKill: worker->child->SignalGroup(SIGKILL); break;
   }
 }
@@ -315,7 +318,7 @@ Limits MakeLimits(const Profile& profile) {
   limits.respawn_min = profile.respawn_backoff_min;
   limits.respawn_max = profile.respawn_backoff_max;
   limits.max_start_failures = profile.max_start_failures;
-  limits.max_jobs = profile.max_reqs_per_child;
+  limits.max_jobs = profile.mode == Mode::kExec ? 0 : profile.max_reqs_per_child;
   limits.max_jobs_jitter = profile.max_reqs_per_child_jitter;
   limits.max_lifetime = profile.max_lifetime;
   limits.time_limit = profile.time_limit;

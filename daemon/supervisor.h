@@ -19,6 +19,8 @@
 #include "daemon/io/loop.h"
 #include "daemon/io/notify.h"
 #include "daemon/io/orphans.h"
+#include "daemon/modes/framing.h"
+#include "daemon/modes/payload.h"
 #include "daemon/profile/load.h"
 #include "daemon/queue/pump.h"
 #include "daemon/queue/registry.h"
@@ -92,6 +94,31 @@ class Supervisor {
   void OnWriteTimeout(WorkerProcess& worker);
   void MarkUndelivered(WorkerProcess& worker);
   void OnStderr(WorkerProcess& worker, std::string_view bytes);
+
+  void EndLife(SlotId slot, const Exit& exit);
+
+  // supervisor_exec.cc: a process for each job. Such a worker is there without a process while it
+  // is idle.
+  /// Announces what the profile says that its programs can do.
+  void OnAnnounced(WorkerProcess& worker);
+  void OpenSlot(SlotId slot);
+  /// Ends a worker of mode exec that has no process; nothing to any other.
+  void CloseSlot(SlotId slot);
+  void FailUnfit(SlotId slot, DeliveryId id, const Unfit& unfit);
+  void RunProgram(WorkerProcess& worker, const Delivery& delivery);
+  [[nodiscard]] io::ChildSpec MakeProgramSpec(const WorkerProcess& worker,
+                                              const Delivery& delivery) const;
+  void OnProgramOutput(WorkerProcess& worker, std::string_view bytes);
+  void OnControlLine(WorkerProcess& worker, const workman::protocol::Line& line);
+  void OnProgramGone(SlotId slot, const io::ExitStatus& status);
+  void SettleProgram(WorkerProcess& worker, const io::ExitStatus& status);
+
+  // supervisor_filter.cc: one message in, one message out.
+  void PrepareFilter(WorkerProcess& worker, io::ChildEvents& events);
+  void SendToFilter(WorkerProcess& worker, const Delivery& delivery);
+  void OnFrame(WorkerProcess& worker, const Frame& frame);
+  void EndInputOfFilter(WorkerProcess& worker, const action::SendCancel& cancel);
+  [[nodiscard]] std::string NoteOfEnd(const WorkerProcess& worker);
 
   // supervisor_lines.cc: what workers say.
   void OnStdout(WorkerProcess& worker, std::string_view bytes);
@@ -200,6 +227,14 @@ std::string_view ToQueueBytes(const workman::protocol::Payload& payload, Payload
 
 /// A process that some worker had left behind has ended.
 void LogOrphan(int pid, const io::ExitStatus& status);
+inline bool SpeaksProtocol(const WorkerProcess& worker) {
+  return worker.profile->mode == Mode::kProtocol;
+}
+/// The signal of the abort rung, and what the log calls a rung.
+int AbortSignalOf(const Profile& profile);
+std::string_view RungName(Rung rung, int abort_signal);
+/// Adds to an environment what stdbuf(1) would for line-buffered output.
+void UnbufferOutput(std::map<std::string, std::string>& env);
 
 /// What core needs of a profile.
 Limits MakeLimits(const Profile& profile);

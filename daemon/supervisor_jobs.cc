@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "daemon/base/log.h"
+#include "daemon/modes/payload.h"
 #include "daemon/supervisor.h"
 #include "protocol/encode.h"
-#include "protocol/json_slicer.h"
 #include "protocol/json_text.h"
 
 namespace workmand {
@@ -15,40 +15,18 @@ namespace proto = workman::protocol;
 /// Progress is passed on at most so often per worker; what comes between is dropped.
 constexpr Duration kProgressEvery{100};
 
-/// Why a payload cannot be a worker's argument, as error code and sentence; empty = it can.
-struct Unfit {
-  std::string_view code;
-  std::string sentence;
-};
-
 /// Puts the payload into `message` in the form the profile asks for. `scratch` keeps what had to be
 /// rewritten.
 Unfit FitArgs(const Job& job, PayloadKind kind, proto::JobMessage& message, std::string& scratch) {
-  const std::string_view bytes = job.payload;
-  const bool json = kind == PayloadKind::kJson || kind == PayloadKind::kAuto;
-  if (json && bytes.empty()) {
-    message.args = "null";
-    return {};
-  }
-  if (json && proto::IsJson(bytes, proto::kMaxPayloadDepth)) {
-    message.args = proto::OnOneLine(bytes, scratch);
-    return {};
-  }
-  if (kind == PayloadKind::kJson) {
-    return {"bad_payload", "the payload is not JSON (the profile says payload: json)"};
-  }
-  if (kind != PayloadKind::kBase64 && proto::IsUtf8(bytes)) {
+  FittedInput input = FitInput(job.payload, kind, scratch);
+  message.args = input.bytes;
+  message.args_binary = input.form == PayloadForm::kBytes;
+  if (input.form == PayloadForm::kText) {
     scratch.clear();
-    proto::AppendString(scratch, bytes);
+    proto::AppendString(scratch, input.bytes);
     message.args = scratch;
-    return {};
   }
-  if (kind == PayloadKind::kText) {
-    return {"bad_payload", "the payload is not UTF-8 (the profile says payload: text)"};
-  }
-  message.args = bytes;
-  message.args_binary = true;
-  return {};
+  return std::move(input.unfit);
 }
 
 }  // namespace
@@ -72,6 +50,8 @@ void Supervisor::Do(const action::SendJob& send) {
   const Delivery& delivery = *send.delivery;
   const Job& job = delivery.job.get();
   const Profile& profile = *worker->profile;
+  if (profile.mode == Mode::kExec) return RunProgram(*worker, delivery);
+  if (profile.mode == Mode::kLines) return SendToFilter(*worker, delivery);
   proto::JobMessage message;
   message.id = delivery.id.view();
   message.task = job.task;
@@ -104,21 +84,22 @@ void Supervisor::Do(const action::SendJob& send) {
       unfit = {"payload_too_large", "the job does not fit max_line"};
     }
   }
-  if (!unfit.code.empty()) {
-    // No worker can take it: dead letter, by the same way as any other outcome.
-    deferred_.emplace_back([this, slot = send.slot, id = delivery.id, unfit] {
-      const std::string error = proto::MakeError(unfit.code, unfit.sentence);
-      OutcomeReport report;
-      report.kind = Outcome::kFail;
-      report.bytes = error;
-      report.message = unfit.sentence;
-      report.retry = false;
-      (void)core_->OnOutcome(slot, id.view(), report, loop_.Now());
-    });
-    return;
-  }
+  if (!unfit.code.empty()) return FailUnfit(send.slot, delivery.id, unfit);
   MarkDirty(*worker);
   worker->sending.push_back({delivery.id, worker->child->bytes_queued()});
+}
+
+/// No worker can take it: dead letter, by the same way as any other outcome.
+void Supervisor::FailUnfit(SlotId slot, DeliveryId id, const Unfit& unfit) {
+  deferred_.emplace_back([this, slot, id, unfit] {
+    const std::string error = proto::MakeError(unfit.code, unfit.sentence);
+    OutcomeReport report;
+    report.kind = Outcome::kFail;
+    report.bytes = error;
+    report.message = unfit.sentence;
+    report.retry = false;
+    (void)core_->OnOutcome(slot, id.view(), report, loop_.Now());
+  });
 }
 
 void Supervisor::OnProgress(WorkerProcess& worker, const proto::Progress& progress) {

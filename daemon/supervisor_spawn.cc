@@ -29,13 +29,14 @@ void Supervisor::Do(const action::Spawn& spawn) {
   WorkerProcess& worker = *place;
   worker.spawned_at = loop_.Now();
   const SlotId id = spawn.slot;
-  auto child =
-      io::Child::Spawn(loop_, MakeSpec(worker, slot),
-                       {[this, &worker](std::string_view bytes) { OnStdout(worker, bytes); },
-                        [this, &worker] { OnStdoutEof(worker); },
-                        [this, &worker](std::string_view bytes) { OnStderr(worker, bytes); },
-                        [this, &worker](int error) { OnWriteError(worker, error); },
-                        [this, id](const io::ExitStatus& status) { OnGone(id, status); }});
+  if (worker.profile->mode == Mode::kExec) return OpenSlot(id);
+  io::ChildEvents events{[this, &worker](std::string_view bytes) { OnStdout(worker, bytes); },
+                         [this, &worker] { OnStdoutEof(worker); },
+                         [this, &worker](std::string_view bytes) { OnStderr(worker, bytes); },
+                         [this, &worker](int error) { OnWriteError(worker, error); },
+                         [this, id](const io::ExitStatus& status) { OnGone(id, status); }};
+  if (worker.profile->mode == Mode::kLines) PrepareFilter(worker, events);
+  auto child = io::Child::Spawn(loop_, MakeSpec(worker, slot), std::move(events));
   if (!child) {
     // Core hears of it after the actions at hand, as of any other end.
     deferred_.emplace_back([this, id, why = child.error().message] {
@@ -49,7 +50,7 @@ void Supervisor::Do(const action::Spawn& spawn) {
   log::Info("worker spawned", {{"worker", worker.name},
                                {"pid", worker.child->pid()},
                                {"generation", slot.generation.value}});
-  WriteHello(worker, slot);
+  if (worker.profile->mode == Mode::kProtocol) WriteHello(worker, slot);
 }
 
 io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot) const {
@@ -61,7 +62,11 @@ io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot
     env.erase(mine);
   }
   for (const auto& [key, value] : profile.env) env[key] = value;
-  env["WORKMAN"] = std::to_string(workman::protocol::kVersion);
+  env.erase("WORKMAN");  // it says that the daemon speaks the protocol
+  if (profile.mode == Mode::kProtocol) {
+    env["WORKMAN"] = std::to_string(workman::protocol::kVersion);
+  }
+  if (profile.mode == Mode::kLines && profile.lines.stdbuf) UnbufferOutput(env);
   env["WORKMAN_PROFILE"] = profile.name;
   env["WORKMAN_WORKER"] = worker.name;
   env["WORKMAN_GENERATION"] = std::to_string(slot.generation.value);
@@ -110,7 +115,8 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   if (worker->child != nullptr) {
     if (const auto residue = worker->out.Finish()) OnLine(*worker, *residue);
     if (const auto residue = worker->err.Finish()) OnStderr(*worker, "\n");
-    if (worker->profile->kill_group) worker->child->SignalGroup(SIGKILL);
+    const bool kills = worker->profile->kill_group || worker->profile->mode != Mode::kProtocol;
+    if (kills) worker->child->SignalGroup(SIGKILL);
     MarkUndelivered(*worker);
   }
   Exit exit;
@@ -120,6 +126,7 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   if (!worker->unusable.empty()) exit.how = worker->unusable;
   exit.unusable = !worker->unusable.empty();
   exit.last_words = worker->stderr_tail;
+  if (worker->filter != nullptr) exit.note = NoteOfEnd(*worker);
   if (status.exec_error.empty()) {
     (status.signal != 0 ? exit.signal : exit.code) =
         status.signal != 0 ? status.signal : status.code;
@@ -142,6 +149,11 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   log::Write(asked && (clean || slot.rung_at != kNever || slot.term_sent) ? log::Level::kInfo
                                                                           : log::Level::kWarn,
              "worker gone", fields);
+  EndLife(id, exit);
+}
+
+void Supervisor::EndLife(SlotId id, const Exit& exit) {
+  WorkerProcess* worker = Find(id);
   core_->OnGone(id, exit, loop_.Now());
   Execute();
   if (Find(id) == worker) workers_[id.value].reset();

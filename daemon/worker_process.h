@@ -12,10 +12,33 @@
 #include "daemon/base/time.h"
 #include "daemon/io/child.h"
 #include "daemon/io/loop.h"
+#include "daemon/modes/filter_answer.h"
+#include "daemon/modes/framing.h"
 #include "daemon/profile/profile.h"
 #include "protocol/line_reader.h"
 
 namespace workmand {
+
+/// Of a worker of mode lines.
+struct Filter {
+  explicit Filter(const Profile& profile)
+      : frames(profile.lines.framing, profile.max_line), reader(profile.lines) {}
+  FrameReader frames;
+  AnswerReader reader;
+  std::uint64_t answers = 0;
+  bool answered_at_eof = false;  ///< the first job's answer came when its input had ended
+};
+
+/// Of a worker of mode exec while it has a job.
+struct Program {
+  Program(const DeliveryId& its_delivery, std::size_t max_line)
+      : delivery(its_delivery), control(max_line) {}
+  DeliveryId delivery;
+  std::string output;
+  bool too_long = false;                  ///< its output; the program is being ended for it
+  workman::protocol::LineReader control;  ///< descriptor 3
+  int refused = 0;                        ///< lines of it
+};
 
 struct WorkerProcess {
   static constexpr std::size_t kStderrTail = 8192;
@@ -47,6 +70,9 @@ struct WorkerProcess {
   std::unique_ptr<io::Timer> write_timer;  ///< runs while the pipe does not take what is written
   std::uint64_t written_at_timer = 0;
   std::unique_ptr<io::Timer> stdout_timer;  ///< stdout is at EOF and the process lives
+
+  std::unique_ptr<Filter> filter;    ///< mode lines
+  std::unique_ptr<Program> program;  ///< mode exec
 
   std::string unusable;     ///< why it can never work with this profile; empty = it may
   std::string start_note;   ///< what is known of why it did not start; empty = nothing

@@ -88,6 +88,12 @@ void Core::OnForce(SlotId id, Cause cause, TimePoint now) {
   workers_.Force(slot, cause, now);
 }
 
+void Core::OnHold(SlotId id, std::string why, TimePoint now) {
+  pool_.Hold(workers_.at(id), std::move(why), now);
+  if (pool_.degraded()) dispatcher_.GiveBackHeld();
+  unbalanced_ = true;
+}
+
 void Core::OnUndelivered(SlotId id, std::string_view delivery) {
   if (Delivery* live = workers_.at(id).Find(delivery)) live->undelivered = true;
 }
@@ -99,7 +105,8 @@ void Core::OnGone(SlotId id, const Exit& exit, TimePoint now) {
   std::vector<Delivery> rest = workers_.Gone(slot, now);
   // A worker that had not read its job yet is idle in its own eyes and leaves on TERM with exit 0.
   const bool by_our_term = slot.term_sent && (exit.signal == kSigTerm || exit.code == 0);
-  dispatcher_.SettleRest(slot, std::move(rest), {exit.how, exit.last_words, by_our_term}, now);
+  dispatcher_.SettleRest(slot, std::move(rest), {exit.how, exit.last_words, by_our_term, exit.note},
+                         now);
   pool_.OnGone(slot, exit, now);
   if (!std::any_of(workers_.slots().begin(), workers_.slots().end(),
                    [](const auto& one) { return one->Open(); }) &&

@@ -61,6 +61,8 @@ class Core {
   void OnViolation(SlotId slot, bool severe, bool scored, TimePoint now);
   /// The worker cannot be fed, or has cut itself off: the abort rung.
   void OnForce(SlotId slot, Cause cause, TimePoint now);
+  /// The command of the worker's generation cannot be run: the pool is held until a reload.
+  void OnHold(SlotId slot, std::string why, TimePoint now);
   /// The line of this delivery did not fully reach the worker.
   void OnUndelivered(SlotId slot, std::string_view delivery);
   void OnGone(SlotId slot, const Exit& exit, TimePoint now);

@@ -19,11 +19,12 @@ namespace workmand {
 
 /// A worker's terminal message, reduced to what core needs. Views are valid during the call.
 struct OutcomeReport {
-  Outcome kind = Outcome::kDone;  ///< kDone, kFail or kAbort
-  std::string_view bytes;         ///< result, or error object
-  std::string_view message;       ///< of a fail or abort, for the log
-  std::optional<bool> retry;      ///< fail
-  std::optional<bool> requeue;    ///< abort
+  /// kDone, kFail or kAbort; kLost where a process for this job alone ended without one.
+  Outcome kind = Outcome::kDone;
+  std::string_view bytes;       ///< result, or error object
+  std::string_view message;     ///< of a fail or abort, for the log
+  std::optional<bool> retry;    ///< fail
+  std::optional<bool> requeue;  ///< abort
   std::optional<Duration> delay;
   std::vector<Enqueue> enqueue;
   Duration limit{0};            ///< of a time-out, for the log
@@ -35,6 +36,7 @@ struct WorkerEnd {
   std::string_view how;         ///< "exit 1", "signal 11 (SIGSEGV)"
   std::string_view last_words;  ///< the end of its stderr; may be empty
   bool asked_signal = false;    ///< by the signal that it was sent
+  std::string_view note{};      ///< Exit::note
 };
 
 /// Numbers since the start, for status and metrics.

@@ -257,6 +257,18 @@ void Pool::CountFailure(const Slot& slot, const Exit& exit, TimePoint now) {
   }
 }
 
+void Pool::Hold(const Slot& slot, std::string why, TimePoint now) {
+  // What an older generation cannot run, the one that took over may.
+  if (slot.generation != committed_ || stopping() || hold_) return;
+  hold_ = true;
+  Degrade(why + "; no job is taken until the profile is reloaded");
+  for (const auto& one : workers_.slots()) {
+    if (one->Alive() && one->generation == committed_) {
+      workers_.Retire(*one, StopReason::kRetire, now);
+    }
+  }
+}
+
 Duration Pool::Backoff(const Limits& limits, int failures) const {
   const RetryBackoff backoff{limits.respawn_min, limits.respawn_max, 2, 0};
   return RetryDelay(backoff, failures, 0);
@@ -270,7 +282,7 @@ void Pool::Degrade(std::string why) {
 }
 
 void Pool::Recover() {
-  if (!degraded_) return;
+  if (!degraded_ || hold_) return;
   degraded_ = false;
   why_degraded_.clear();
   Emit(Kind::kRecovered, committed_, 0, "");

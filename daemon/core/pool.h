@@ -22,6 +22,7 @@ struct Exit {
   /// It can never work with this profile (an announcement that breaks the contract).
   bool unusable = false;
   std::string last_words{};  ///< the end of its stderr; empty = nothing is known
+  std::string note{};        ///< why its job had to fail, where the supervisor knows; else empty
 };
 
 class Pool {
@@ -42,6 +43,8 @@ class Pool {
   void OnJobFinished(Slot& slot);
   /// After Workers::Gone. `cause`, `ever_ready` and the like are still those of the ended life.
   void OnGone(Slot& slot, const Exit& exit, TimePoint now);
+  /// What the profile runs cannot work: nobody takes a job before the next reload.
+  void Hold(const Slot& slot, std::string why, TimePoint now);
   /// Starts and retires what the present state calls for.
   void Balance(TimePoint now);
   /// When Balance must run next although nothing happens.

@@ -68,16 +68,19 @@ void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, const 
     report.last_words = end.last_words;
     std::string message = "the worker ended while it ran the job: ";
     message += end.how;
+    const std::string cause(ToString(delivery.timed_out ? delivery.ended_by : slot.cause));
+    if (!end.note.empty())
+      message = (delivery.timed_out ? cause + ": " : "") + std::string(end.note);
     if (delivery.undelivered || delivery.started_at == kNever) {
       report.message = "never started";
       Report(&slot, delivery.job.get(), Outcome::kAbort, action::JobEnded::Next::kBack, {}, report);
       GiveBack(std::move(delivery.job));
     } else if (delivery.timed_out) {
-      report.message = ToString(delivery.ended_by);
+      report.message = end.note.empty() ? std::string_view(cause) : message;
       report.limit = delivery.time_limit;
       Fail(&slot, std::move(delivery.job), policy, Outcome::kTimeout, report, now);
     } else if (by_us) {
-      report.message = ToString(end.asked_signal ? Cause::kAsked : slot.cause);
+      report.message = end.asked_signal ? ToString(Cause::kAsked) : cause;
       AbortJob(&slot, std::move(delivery.job), policy, report, now);
     } else {
       report.message = message;

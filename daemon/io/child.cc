@@ -34,9 +34,12 @@ struct Child::Impl : std::enable_shared_from_this<Child::Impl> {
   void OnSettleTimer();
   void Finish();
   void WatchStdout();
+  void OnReport();
 
   static void StdoutReady(uv_poll_t* handle, int status, int events) noexcept;
   static void StderrReady(uv_poll_t* handle, int status, int events) noexcept;
+  static void SideReady(uv_poll_t* handle, int status, int events) noexcept;
+  static void ReportReady(uv_poll_t* handle, int status, int events) noexcept;
   static void StdinReady(uv_poll_t* handle, int status, int events) noexcept;
   static void Exited(uv_process_t* process, std::int64_t code, int signo) noexcept;
 
@@ -48,6 +51,9 @@ struct Child::Impl : std::enable_shared_from_this<Child::Impl> {
   PipeWriter in;
   WatchedFd out;
   WatchedFd err;
+  WatchedFd side;
+  WatchedFd report;  ///< the same as launch_report, where somebody waits for the start
+  Duration pipe_grace{0};
   UniqueFd launch_report;  ///< holds the launcher's complaint, if any; read at the exit
   ExitStatus status;
   bool exited = false;
@@ -65,6 +71,16 @@ Result<void> Child::Impl::Open(StartedChild started) {
     if (auto opened = err.Open(loop, std::move(started.err), this); !opened) return opened;
     err.Watch(UV_READABLE, &StderrReady);
   }
+  if (started.side) {
+    if (auto opened = side.Open(loop, std::move(started.side), this); !opened) return opened;
+    side.Watch(UV_READABLE, &SideReady);
+  }
+  if (events.on_started) {
+    if (auto opened = report.Open(loop, std::move(started.launch_report), this); !opened) {
+      return opened;
+    }
+    report.Watch(UV_READABLE, &ReportReady);
+  }
   launch_report = std::move(started.launch_report);
   WatchStdout();
   return {};
@@ -76,6 +92,8 @@ void Child::Impl::Abandon() {
   in.Close();
   out.Close();
   err.Close();
+  side.Close();
+  report.Close();
   launch_report.Reset();
   if (pid != 0 && !exited) {
     ::kill(-pid, SIGKILL);
@@ -97,6 +115,25 @@ void Child::Impl::StderrReady(uv_poll_t* handle, int /*status*/, int /*events*/)
   if (handle->data == nullptr) return;
   const auto self = static_cast<Impl*>(handle->data)->weak_from_this().lock();
   self->OnReadable(self->err);
+}
+
+void Child::Impl::SideReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
+  if (handle->data == nullptr) return;
+  const auto self = static_cast<Impl*>(handle->data)->weak_from_this().lock();
+  self->OnReadable(self->side);
+}
+
+void Child::Impl::ReportReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
+  if (handle->data == nullptr) return;
+  const auto self = static_cast<Impl*>(handle->data)->weak_from_this().lock();
+  self->OnReport();
+}
+
+/// At its end: the command runs. Anything else is the launcher's complaint.
+void Child::Impl::OnReport() {
+  status.exec_error = ReadLaunchReport(report.fd());
+  report.Close();
+  if (status.exec_error.empty() && !exited) events.on_started();
 }
 
 void Child::Impl::StdinReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
@@ -131,7 +168,9 @@ bool Child::Impl::Read(WatchedFd& pipe) {
     case ReadOutcome::Kind::kBytes: break;
   }
   if (&pipe == &out) launch_report.Reset();  // what it says is known now: the command runs
-  const auto& receiver = &pipe == &out ? events.on_stdout : events.on_stderr;
+  const auto& receiver = &pipe == &out   ? events.on_stdout
+                         : &pipe == &err ? events.on_stderr
+                                         : events.on_side;
   if (receiver) receiver({loop.read_buffer().data(), outcome.size});
   return true;
 }
@@ -158,7 +197,9 @@ void Child::Impl::OnExit(int code, int signo) {
   status.code = signo != 0 ? 0 : code;
   status.signal = signo;
   if (launch_report) status.exec_error = ReadLaunchReport(launch_report.get());
+  if (report.is_open()) status.exec_error = ReadLaunchReport(report.fd());
   launch_report.Reset();
+  report.Close();
   in.Close();
   settle.Set(loop.Now());
 }
@@ -173,16 +214,18 @@ void Child::Impl::OnSettleTimer() {
   }
   in_grace = true;
   WatchStdout();
-  settle.Set(After(loop.Now(), kPipeGrace));
+  settle.Set(After(loop.Now(), pipe_grace));
 }
 
 void Child::Impl::Finish() {
   Drain(err);
+  if (!abandoned) Drain(side);
   if (abandoned || gone) return;
   gone = true;
   settle.Stop();
   out.Close();
   err.Close();
+  side.Close();
   if (events.on_gone) events.on_gone(status);
   finished = true;
 }
@@ -190,6 +233,7 @@ void Child::Impl::Finish() {
 Result<std::unique_ptr<Child>> Child::Spawn(Loop& loop, const ChildSpec& spec, ChildEvents events) {
   auto impl = std::make_shared<Impl>(loop, std::move(events));
   impl->process.get()->data = impl.get();
+  impl->pipe_grace = spec.pipe_grace;
   auto started = StartChild(loop, impl->process.get(), spec, &Impl::Exited);
   if (!started) return tl::unexpected(started.error());
   impl->pid = impl->process.get()->pid;

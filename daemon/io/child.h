@@ -35,6 +35,8 @@ struct ChildSpec {
   std::string group;
   enum class Stderr { kPipe, kInherit, kNull };
   Stderr stderr_mode = Stderr::kPipe;
+  bool side_pipe = false;    ///< descriptor 3 is a pipe from the child, for ChildEvents::on_side
+  Duration pipe_grace{250};  ///< how long after the exit stdout is still awaited
 };
 
 /// How a child ended. Exactly one of exit code and signal counts.
@@ -56,13 +58,14 @@ struct ChildEvents {
   std::function<void(std::string_view)> on_stderr;
   std::function<void(int)> on_write_error;  ///< errno, at most once; the child no longer reads
   std::function<void(const ExitStatus&)> on_gone;
+  std::function<void(std::string_view)> on_side{};  ///< what came on descriptor 3
+  /// The command runs now; at most once, and never when it could not be executed. Only this costs
+  /// a watcher, so leave it empty where nobody has to know.
+  std::function<void()> on_started{};
 };
 
 class Child {
  public:
-  /// How long after the exit stdout is still awaited.
-  static constexpr Duration kPipeGrace{250};
-
   /// Starts the process; loop thread only (a worker's parent-death signal is tied to the thread
   /// that started it). On error nothing was started and no event will come. A command that cannot
   /// be executed is no error here: it is an ExitStatus with `exec_error`.

@@ -12,8 +12,8 @@
 namespace workmand::io {
 namespace {
 
-/// The descriptor of the launch report in the child: the first after stdio.
-constexpr int kReportFd = 3;
+/// The first descriptor after stdio: the side pipe, then the launch report.
+constexpr int kFirstFd = 3;
 
 std::string LimitText(std::uint64_t value) {
   return value == std::numeric_limits<std::uint64_t>::max() ? "unlimited" : std::to_string(value);
@@ -66,6 +66,7 @@ std::vector<std::string> LauncherCommand(const ChildSpec& spec, pid_t parent, in
   if (spec.soft_file_limit && !spec.rlimits.contains("nofile")) {
     add("--rlimit", "nofile=" + LimitText(*spec.soft_file_limit) + ":");
   }
+  if (spec.side_pipe) add("--keep-fds", "1");
   if (spec.nice) add("--nice", std::to_string(*spec.nice));
   if (spec.umask) add("--umask", std::to_string(*spec.umask));
   if (!spec.user.empty()) add("--user", spec.user);
@@ -87,14 +88,21 @@ Result<StartedChild> StartChild(Loop& loop, uv_process_t* process, const ChildSp
   if (!out) return tl::unexpected(out.error());
   auto report = MakePipe(PipeDirection::kFromChild);
   if (!report) return tl::unexpected(report.error());
+  Pipe side;
+  if (spec.side_pipe) {
+    auto made = MakePipe(PipeDirection::kFromChild);
+    if (!made) return tl::unexpected(made.error());
+    side = std::move(*made);
+  }
   Pipe err;
   auto err_stdio = StderrOf(spec, err);
   if (!err_stdio) return tl::unexpected(err_stdio.error());
 
-  std::array<uv_stdio_container_t, kReportFd + 1> stdio{Inherit(in->theirs.get()),
-                                                        Inherit(out->theirs.get()), *err_stdio,
-                                                        Inherit(report->theirs.get())};
-  auto command = LauncherCommand(spec, ::getpid(), kReportFd);
+  std::vector<uv_stdio_container_t> stdio{Inherit(in->theirs.get()), Inherit(out->theirs.get()),
+                                          *err_stdio};
+  if (side.theirs) stdio.push_back(Inherit(side.theirs.get()));
+  stdio.push_back(Inherit(report->theirs.get()));
+  auto command = LauncherCommand(spec, ::getpid(), side.theirs ? kFirstFd + 1 : kFirstFd);
   auto args = Pointers(command);
   auto env_texts = spec.env;
   auto env = Pointers(env_texts);
@@ -110,7 +118,7 @@ Result<StartedChild> StartChild(Loop& loop, uv_process_t* process, const ChildSp
     return Fail(ErrorCode::kSystem, "cannot start '" + spec.launcher + "': " + uv_strerror(error));
   }
   return StartedChild{std::move(in->ours), std::move(out->ours), std::move(err.ours),
-                      std::move(report->ours)};
+                      std::move(side.ours), std::move(report->ours)};
 }
 
 std::string ReadLaunchReport(int fd) {

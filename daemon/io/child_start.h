@@ -17,6 +17,7 @@ struct StartedChild {
   UniqueFd in;
   UniqueFd out;
   UniqueFd err;            ///< kPipe only
+  UniqueFd side;           ///< ChildSpec::side_pipe only
   UniqueFd launch_report;  ///< at its end once the command runs; else the launcher's complaint
 };
 

@@ -22,6 +22,7 @@ enum { kExitUsage = 64, kExitFailed = 127, kMaxLimits = 32 };
 
 typedef struct {
   int report_fd; /* -1 = complain on stderr */
+  unsigned keep; /* how many descriptors above 2 the command gets */
   pid_t parent;  /* 0 = no parent-death signal */
   const char* limits[kMaxLimits];
   size_t limit_count;
@@ -48,9 +49,11 @@ static const char kHelp[] =
     "  --group NAME             group\n"
     "  --chdir DIR              working directory\n"
     "  --parent PID             die (SIGKILL) when this parent dies\n"
+    "  --keep-fds N             descriptors 3 to 2+N are the command's, too\n"
     "  --report-fd N            write a failure there instead of to stderr; nothing = success\n"
     "\n"
-    "Signals are set to their defaults, and descriptors above 2 are closed. Exit status: that of\n"
+    "Signals are set to their defaults, and other descriptors above 2 are closed. Exit status: "
+    "that of\n"
     "COMMAND; 127 when it could not be started; 64 for wrong usage.\n";
 
 static const struct {
@@ -200,7 +203,7 @@ static void ResetSignals(void) {
 
 /* Whatever the parent forgot to mark is not to reach the command, and neither is the report. */
 static void CloseOnExec(const Options* options) {
-  const unsigned first = STDERR_FILENO + 1;
+  const unsigned first = STDERR_FILENO + 1 + options->keep;
   if (close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
   if (options->report_fd >= 0)
     fcntl(options->report_fd, F_SETFD, FD_CLOEXEC); /* before Linux 5.11 */
@@ -234,6 +237,8 @@ static void Parse(Options* options, char** args) {
       options->parent = (pid_t)ParseNumber(options, value);
     } else if (strcmp(name, "--report-fd") == 0) {
       options->report_fd = (int)ParseNumber(options, value);
+    } else if (strcmp(name, "--keep-fds") == 0) {
+      options->keep = (unsigned)ParseNumber(options, value);
     } else {
       Fail(options, kExitUsage, "unknown option: %s", name);
     }

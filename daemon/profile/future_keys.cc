@@ -24,9 +24,6 @@ bool AsksForNothing(const FutureKey& key, const YamlNode& node) {
 
 const std::vector<FutureKey>& FutureKeys() {
   static const std::vector<FutureKey> keys = {
-      {"mode", "protocol", "only 'protocol' is; write a worker that speaks the line protocol"},
-      {"exec", "", "wrap the program in a worker that speaks the line protocol"},
-      {"lines", "", "wrap the filter in a worker that speaks the line protocol"},
       {"preload", "false", "let each worker load its code before it says ready"},
       {"max_memory", "0", "recycle workers with max_reqs_per_child or max_lifetime"},
       {"max_memory_hard", "0", "limit the address space with rlimits.as"},

@@ -4,6 +4,7 @@
 
 #include "daemon/profile/blocks.h"
 #include "daemon/profile/key_kinds.h"
+#include "daemon/profile/mode_keys.h"
 #include "daemon/profile/queue_block.h"
 
 namespace workmand {
@@ -160,7 +161,8 @@ constexpr std::array kAliases = {Alias{"max_reqs_par_child", "max_reqs_per_child
 const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
-    for (const auto& group : {WorkerKeys(), PoolKeys(), TimeKeys(), JobKeys(), ProtocolKeys()}) {
+    for (const auto& group :
+         {WorkerKeys(), PoolKeys(), TimeKeys(), JobKeys(), ProtocolKeys(), ModeKeys()}) {
       all.insert(all.end(), group.begin(), group.end());
     }
     return all;

@@ -37,7 +37,7 @@ const std::vector<Key>& Keys();
 struct FutureKey {
   std::string_view path;
   std::string_view accepted;  ///< empty = none
-  std::string_view instead;   ///< "only mode 'protocol' is; …"
+  std::string_view instead;   ///< "only 'stdio' is; …"
 };
 const std::vector<FutureKey>& FutureKeys();
 /// Complains unless the value asks for nothing.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "daemon/profile/mode_keys.h"
 #include "daemon/profile/units.h"
 
 namespace workmand {
@@ -36,6 +37,12 @@ std::string Note(const std::string& what) {
   return Line("", what);
 }
 
+/// The signal of the abort rung.
+std::string AbortName(const Profile& profile) {
+  if (profile.mode != Mode::kExec) return "SIGABRT";
+  return "SIG" + std::string(SignalName(profile.exec.abort_signal));
+}
+
 std::string TermRule(StopSignal signal) {
   const std::string later = PrintDuration(kTermAfterEof) + " after stdin closed";
   switch (signal) {
@@ -48,14 +55,33 @@ std::string TermRule(StopSignal signal) {
 
 /// The rungs below the notice, the same for a stop and for a restart.
 std::string PrintRungs(const Profile& profile, Duration graceful, std::string_view key) {
-  std::string text = Rung(Duration{0}, "notice; stdin closes when nothing is in flight");
-  text += Rung(Duration{0}, TermRule(profile.stop_signal) + " (stop_signal)");
-  text +=
-      Rung(graceful, "SIGABRT (" + std::string(key) + "), sooner " +
-                         PrintDuration(profile.exit_grace) + " after stdin closed (exit_grace)");
+  std::string text;
+  if (profile.mode == Mode::kExec) {
+    text += Rung(Duration{0}, "no program is started any more; those that run are waited for");
+    if (profile.stop_signal == StopSignal::kAlways) {
+      text += Rung(Duration{0}, "SIGTERM to every program (stop_signal)");
+    }
+    text += Rung(graceful, AbortName(profile) + " (" + std::string(key) + ")");
+  } else {
+    text += Rung(Duration{0}, "notice; stdin closes when nothing is in flight");
+    text += Rung(Duration{0}, TermRule(profile.stop_signal) + " (stop_signal)");
+    text +=
+        Rung(graceful, "SIGABRT (" + std::string(key) + "), sooner " +
+                           PrintDuration(profile.exit_grace) + " after stdin closed (exit_grace)");
+  }
   text +=
       Rung(Add(graceful, profile.abort_timeout), "SIGKILL to the process group (abort_timeout)");
   return text;
+}
+
+/// A filter is told by the end of its input first: what it kept in its buffer shows then.
+std::string PrintLimit(const Profile& profile, Duration limit, const std::string& whose) {
+  const std::string key =
+      whose.empty() ? ", the attempt counts (time_limit)" : " (time_limit of the task)";
+  if (profile.mode != Mode::kLines) {
+    return Rung(limit, whose + AbortName(profile) + key);
+  }
+  return Rung(limit, whose + "stdin closes" + key) + Rung(limit + kTermAfterEof, whose + "SIGABRT");
 }
 
 std::string PrintJob(const Profile& profile) {
@@ -65,18 +91,22 @@ std::string PrintJob(const Profile& profile) {
   }
   if (profile.time_limit.count() == 0) {
     text += Note("no time limit");
+    if (profile.mode == Mode::kLines) {
+      text += Note("a filter that buffers its output never answers, and nothing ends it");
+    }
   } else {
-    text += Rung(profile.time_limit, "SIGABRT, the attempt counts (time_limit)");
-    text += Rung(profile.time_limit + profile.abort_timeout, "SIGKILL (abort_timeout)");
+    text += PrintLimit(profile, profile.time_limit, "");
+    const Duration told = profile.mode == Mode::kLines ? kTermAfterEof : Duration{0};
+    text += Rung(profile.time_limit + told + profile.abort_timeout, "SIGKILL (abort_timeout)");
   }
   for (const auto& [name, task] : profile.tasks) {
     if (!task.time_limit) continue;
-    text += task.time_limit->count() == 0
-                ? Note(name + ": no time limit")
-                : Rung(*task.time_limit, name + ": SIGABRT (time_limit of the task)");
+    text += task.time_limit->count() == 0 ? Note(name + ": no time limit")
+                                          : PrintLimit(profile, *task.time_limit, name + ": ");
   }
   if (profile.stall_timeout.count() > 0) {
-    text += Rung(profile.stall_timeout, "without a sign of life: SIGABRT (stall_timeout)");
+    text += Rung(profile.stall_timeout,
+                 "without a sign of life: " + AbortName(profile) + " (stall_timeout)");
   }
   return text +
          Note("its lease lasts " + PrintDuration(profile.lease_time) + " and is renewed every " +
@@ -85,6 +115,7 @@ std::string PrintJob(const Profile& profile) {
 }
 
 std::string PrintStart(const Profile& profile) {
+  if (profile.mode == Mode::kExec) return "";
   const Duration limit = profile.start_timeout;
   std::string text = "a worker that does not get ready, from its start:\n";
   text += Rung(limit, "stdin closes (start_timeout)");

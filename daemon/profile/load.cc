@@ -6,6 +6,7 @@
 
 #include "daemon/profile/expand.h"
 #include "daemon/profile/keys.h"
+#include "daemon/profile/mode_keys.h"
 #include "daemon/profile/overrides.h"
 #include "daemon/profile/queue_block.h"
 #include "daemon/profile/resolve.h"
@@ -137,6 +138,7 @@ LoadedProfile ParseProfile(std::string_view text, const std::string& path,
     ResolveDefaults(draft, options, problems);
     ResolveWorkers(draft, options, problems);
     CheckTogether(draft, problems);
+    CheckMode(draft, problems);
     CheckQueue(draft, options.check_queue, problems);
   }
   return {std::move(draft.profile), std::move(problems).Take()};

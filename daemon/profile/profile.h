@@ -28,6 +28,42 @@ enum class StderrMode { kLog, kInherit, kNull };
 enum class PayloadKind { kJson, kText, kBase64, kAuto };
 enum class GarbagePolicy { kTolerate, kStrict };
 
+/// How workers are talked to: the line protocol, a process for each job, or a filter of lines.
+enum class Mode { kProtocol, kExec, kLines };
+/// What a program without the protocol writes as its result: one JSON value, or any bytes.
+enum class OutputKind { kJson, kText };
+/// How the messages to and from a filter are told apart.
+enum class Framing { kLines, kNetstring, kU32be };
+/// What the exit code of a program says of its job.
+enum class ExitMeaning {
+  kDone,
+  kRetry,      ///< a failure; the policy of retries decides
+  kPermanent,  ///< a failure that no retry can mend
+  kAbort,      ///< not done, back on the queue
+  kHold,       ///< the same, and no other job is tried before a reload
+  kLost,       ///< the program crashed
+};
+
+/// `exec:`, of mode exec.
+struct ExecOptions {
+  OutputKind result = OutputKind::kJson;
+  std::size_t max_result = std::size_t{16} << 20U;  ///< bytes
+  std::map<int, ExitMeaning> exit_codes;            ///< where they differ from the usual ones
+  int abort_signal = 15;                            ///< SIGTERM
+  friend bool operator==(const ExecOptions&, const ExecOptions&) = default;
+};
+
+/// `lines:`, of mode lines.
+struct LinesOptions {
+  OutputKind result = OutputKind::kJson;
+  Framing framing = Framing::kLines;
+  bool stdbuf = false;  ///< line-buffered output, by the library of stdbuf(1)
+  std::string
+      error_match;        ///< an answer in which this expression occurs is a failure; empty = none
+  std::string error_key;  ///< and one whose member of this name is not null; empty = none
+  friend bool operator==(const LinesOptions&, const LinesOptions&) = default;
+};
+
 struct Backoff {
   Duration min{1000};
   Duration max{600'000};
@@ -144,6 +180,9 @@ struct Profile {
   bool kill_group = false;
   StderrMode stderr_mode = StderrMode::kLog;
   GarbagePolicy stdout_garbage = GarbagePolicy::kTolerate;
+  Mode mode = Mode::kProtocol;
+  ExecOptions exec;
+  LinesOptions lines;
 
   QueueOptions queue;
   std::map<std::string, TaskOptions> tasks;

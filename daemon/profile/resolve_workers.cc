@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "daemon/profile/env_file.h"
+#include "daemon/profile/mode_keys.h"
+#include "daemon/profile/placeholder.h"
 #include "daemon/profile/resolve.h"
 #include "daemon/profile/text.h"
 
@@ -49,10 +51,29 @@ bool IsInPath(const std::string& program, std::string_view path, const std::stri
   }
 }
 
-void FindCommand(const Draft& draft, const LoadOptions& options, Problems& problems) {
+/// What is started: command[0], in mode exec with each task in the place of {task}.
+std::vector<std::string> Programs(const Profile& profile) {
+  if (profile.command.empty()) return {};
+  const std::string& first = profile.command.front();
+  const auto parts = ParseArgument(first);
+  if (profile.mode != Mode::kExec || !parts) return {first};
+  std::vector<std::string> programs;
+  for (const auto& [task, options] : profile.tasks) {
+    std::string& program = programs.emplace_back();
+    for (const ArgumentPart& part : *parts) {
+      if (part.kind != ArgumentPart::Kind::kText && part.kind != ArgumentPart::Kind::kTask) {
+        return {};  // CheckMode refuses it
+      }
+      program += part.kind == ArgumentPart::Kind::kText ? part.text : task;
+    }
+    if (parts->size() == 1 && parts->front().kind == ArgumentPart::Kind::kText) break;
+  }
+  return programs;
+}
+
+void FindProgram(const Draft& draft, const LoadOptions& options, const std::string& program,
+                 Problems& problems) {
   const Profile& profile = draft.profile;
-  if (profile.command.empty() || problems.Has("command") || problems.Has("env")) return;
-  const std::string& program = profile.command.front();
   if (program.find('/') != std::string::npos) {
     const fs::path full = fs::path(profile.working_directory) / program;
     const std::string why = WhyNotExecutable(full.lexically_normal().string());
@@ -68,6 +89,13 @@ void FindCommand(const Draft& draft, const LoadOptions& options, Problems& probl
   if (own != profile.env.end()) path = own->second;
   if (IsInPath(program, path, profile.working_directory)) return;
   problems.Add(draft.PlaceOf("command"), "command", "'" + program + "' not found in PATH");
+}
+
+void FindCommand(const Draft& draft, const LoadOptions& options, Problems& problems) {
+  if (problems.Has("command") || problems.Has("env")) return;
+  for (const std::string& program : Programs(draft.profile)) {
+    FindProgram(draft, options, program, problems);
+  }
 }
 
 void ReadEnvFile(Draft& draft, Problems& problems) {
@@ -135,6 +163,7 @@ void ResolveWorkers(Draft& draft, const LoadOptions& options, Problems& problems
     FindCommand(draft, options, problems);
   }
   CheckOwner(draft, problems);
+  ResolveMode(draft, problems);
 }
 
 }  // namespace workmand

@@ -23,7 +23,7 @@ class Room:
     tests: bool = False       # left out of the document
 
 
-EVERY = ("base", "core", "profile", "queue", "io", "admin", "protocol")
+EVERY = ("base", "core", "profile", "modes", "queue", "io", "admin", "protocol")
 
 ROOMS = (
     Room("protocol", r"protocol/", system=False),
@@ -31,6 +31,7 @@ ROOMS = (
     Room("core", r"daemon/core/", ours=("base",), system=False),
     Room("profile", r"daemon/profile/", ours=("base",), libraries=("yaml-cpp",),
          only=(("yaml-cpp", r"daemon/profile/yaml_text\.cc"),)),
+    Room("modes", r"daemon/modes/", ours=("base", "profile", "protocol"), system=False),
     Room("queue", r"daemon/queue/", ours=("base", "profile"),
          libraries=("sqlite3", "libgearman"),
          only=(("sqlite3", r"daemon/queue/drivers/sqlite\w*\.(cc|h)"),
@@ -51,6 +52,8 @@ ROOMS = (
          tests=True),
     Room("profile tests", r"tests/unit/profile/", ours=("profile", "base"),
          libraries=("catch2",), tests=True),
+    Room("modes tests", r"tests/unit/modes/", ours=("modes", "profile", "base", "protocol"),
+         libraries=("catch2",), tests=True),
     Room("queue tests", r"tests/unit/queue/", ours=("queue", "profile", "base"),
          libraries=("catch2",), tests=True),
     Room("io tests", r"tests/unit/io/", ours=("io", "base"), libraries=("catch2",), tests=True),
@@ -66,7 +69,7 @@ LIBRARIES = {
 }
 STANDARD = r"[a-z_0-9]+"
 SYSTEM = (r"(sys|netinet|arpa|net|linux)/[a-z_0-9]+\.h|(ctype|dirent|errno|fcntl|grp|limits|netdb|"
-          r"poll|pthread|pwd|sched|signal|spawn|stdarg|stdbool|stdint|stdio|stdlib|string|time|"
+          r"poll|pthread|pwd|regex|sched|signal|spawn|stdarg|stdbool|stdint|stdio|stdlib|string|time|"
           r"unistd)\.h")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 CHECKED = ("protocol/", "daemon/", "tests/unit/")

@@ -57,7 +57,7 @@ TEST_CASE("a grandchild that holds the pipe delays the end by a grace only", "[i
 
   CHECK(seen.out == "hi");
   CHECK(seen.order == Order{"gone"});
-  CHECK(took >= Child::kPipeGrace);
+  CHECK(took >= ChildSpec{}.pipe_grace);
   CHECK(took < std::chrono::seconds(10));
   CHECK(kill_after_gone == 0);
 }

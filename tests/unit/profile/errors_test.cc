@@ -205,15 +205,6 @@ TEST_CASE("keys that contradict each other are refused", "[profile]") {
 
 TEST_CASE("a key to come is refused with a sentence that says so", "[profile]") {
   const auto [text, message] = GENERATE(values<Case>({
-      {"mode: exec",
-       "2:7: mode: is not supported yet: only 'protocol' is; write a worker that speaks the line "
-       "protocol"},
-      {"exec: {result: json}",
-       "2:7: exec: is not supported yet: wrap the program in a worker that speaks the line "
-       "protocol"},
-      {"lines: {result: json}",
-       "2:8: lines: is not supported yet: wrap the filter in a worker that speaks the line "
-       "protocol"},
       {"preload: true",
        "2:10: preload: is not supported yet: let each worker load its code before it says ready"},
       {"max_memory: 100MiB",
@@ -249,10 +240,9 @@ TEST_CASE("a key to come is refused with a sentence that says so", "[profile]") 
 TEST_CASE("a key to come is accepted with the value that asks for nothing", "[profile]") {
   const Profile plain = Good(kMinimal);
 
-  for (const std::string text :
-       {"mode: protocol", "preload: false", "max_memory: 0", "max_memory_hard: 0MiB",
-        "max_memory_pool: 0", "watch: []", "channel: stdio", "hooks: {}", "admin: {port: 0}",
-        "exec:", "watch:"}) {
+  for (const std::string text : {"preload: false", "max_memory: 0", "max_memory_hard: 0MiB",
+                                 "max_memory_pool: 0", "watch: []", "channel: stdio", "hooks: {}",
+                                 "admin: {port: 0}", "exec:", "exec: {}", "lines: {}", "watch:"}) {
     CHECK(Good(kMinimal + text + "\n") == plain);
   }
 }

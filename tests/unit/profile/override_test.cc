@@ -77,7 +77,7 @@ TEST_CASE("an error in an override names the override", "[profile]") {
   CHECK(error("command.x", "1") == "--set command.x=1: command: has no keys of its own");
   CHECK(error("a..b", "1") == "--set a..b=1: must be --set key=value or --set key.key=value");
   CHECK(error("", "1") == "--set =1: must be --set key=value or --set key.key=value");
-  CHECK(error("mode", "exec").find("--set mode=exec: is not supported yet") == 0);
+  CHECK(error("mode", "exe") == "--set mode=exe: must be one of protocol, exec, lines (got 'exe')");
   CHECK(error("queue", "redis://u:secret@h") ==
         "--set queue=redis://u:***@h: must be a mapping (got a single value)");
 }
