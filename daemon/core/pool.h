@@ -22,6 +22,7 @@ struct Exit {
   /// It can never work with this profile (an announcement that breaks the contract).
   bool unusable = false;
   std::string last_words{};  ///< the end of its stderr; empty = nothing is known
+  std::string broke{};       ///< the violation that it was ended for; empty = none
 };
 
 class Pool {

@@ -35,6 +35,10 @@ struct ChildSpec {
   std::string group;
   enum class Stderr { kPipe, kInherit, kNull };
   Stderr stderr_mode = Stderr::kPipe;
+  /// Where the child finds our two pipes. kExtra: on 3 (in) and 4 (out); then 0 is /dev/null, and 1
+  /// goes where 2 goes.
+  enum class Channel { kStdio, kExtra };
+  Channel channel = Channel::kStdio;
 };
 
 /// How a child ended. Exactly one of exit code and signal counts.
