@@ -72,11 +72,14 @@ bool Supervisor::Admit(WorkerProcess& worker, LineBudget& budget, std::uint64_t&
 
 void Supervisor::ReportDropped(WorkerProcess& worker) {
   worker.dropped_timer.reset();
-  for (const auto& [event, budget] : {std::pair{"worker stderr dropped", &worker.err_budget},
-                                      std::pair{"worker stdout dropped", &worker.noise_budget},
-                                      std::pair{"worker log dropped", &worker.log_budget}}) {
-    const std::uint64_t lines = budget->TakeDropped();
-    if (lines > 0) log::Warn(event, {{"worker", worker.name}, {"lines", lines}});
+  if (const std::uint64_t lines = worker.err_budget.TakeDropped(); lines > 0) {
+    log::Warn("worker stderr dropped", {{"worker", worker.name}, {"lines", lines}});
+  }
+  if (const std::uint64_t lines = worker.noise_budget.TakeDropped(); lines > 0) {
+    log::Warn("worker stdout dropped", {{"worker", worker.name}, {"lines", lines}});
+  }
+  if (const std::uint64_t lines = worker.log_budget.TakeDropped(); lines > 0) {
+    log::Warn("worker log dropped", {{"worker", worker.name}, {"lines", lines}});
   }
 }
 

@@ -37,6 +37,7 @@ void Supervisor::OnPingTime() {
     if (worker->pong_by <= now) {
       worker->pong_by = kNever;
       worker->pings = false;
+      if (slot.state == State::kClosing) continue;  // Its end has a deadline of its own.
       Violate(*worker, "V21", "answered no ping for write_timeout", "", Weight::kCounted);
       core_->OnForce(worker->slot, Cause::kNotReading, now);
       continue;

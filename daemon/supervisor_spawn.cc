@@ -141,7 +141,7 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   log::Write(asked && (clean || slot.rung_at != kNever || slot.term_sent) ? log::Level::kInfo
                                                                           : log::Level::kWarn,
              "worker gone", fields);
-  if (worker->unread) SetUnread(*worker, false);
+  if (worker->unread) --unread_workers_;
   core_->OnGone(id, exit, loop_.Now());
   Execute();
   if (Find(id) == worker) workers_[id.value].reset();

@@ -142,7 +142,7 @@ struct Profile {
   Duration stall_timeout{0};  ///< 0 = off
   Duration exit_grace{5'000};
   Duration write_timeout{30'000};
-  int max_violations = 100;  ///< 0 = off
+  int max_violations = 100;         ///< 0 = off
   Duration ping_interval{300'000};  ///< how long a worker is idle before it is pinged; 0 = off
   bool kill_group = false;
   Channel channel = Channel::kStdio;

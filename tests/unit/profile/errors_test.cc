@@ -250,8 +250,7 @@ TEST_CASE("a key to come is accepted with the value that asks for nothing", "[pr
 
   for (const std::string text :
        {"mode: protocol", "preload: false", "max_memory: 0", "max_memory_hard: 0MiB",
-        "max_memory_pool: 0", "watch: []", "hooks: {}", "admin: {port: 0}",
-        "exec:", "watch:"}) {
+        "max_memory_pool: 0", "watch: []", "hooks: {}", "admin: {port: 0}", "exec:", "watch:"}) {
     CHECK(Good(kMinimal + text + "\n") == plain);
   }
 }
