@@ -64,6 +64,8 @@ Result<void> Supervisor::Open() {
                                              traits, KernelSeed(), workman::protocol::MakeError});
   timer_ = std::make_unique<io::Timer>(loop_, [this] { OnTimer(); });
   status_timer_ = std::make_unique<io::Timer>(loop_, [this] { AnswerStatus(); });
+  backlog_timer_ = std::make_unique<io::Timer>(loop_, [this] { OnBacklog(); });
+  ping_timer_ = std::make_unique<io::Timer>(loop_, [this] { OnPingTime(); });
   queue_async_ = std::make_unique<io::Async>(loop_, [this] { OnQueue(); });
   producer_async_ = std::make_unique<io::Async>(loop_, [this] { OnProducer(); });
   signals_ = std::make_unique<io::Signals>(loop_, kSignals, [this](int signo) { OnSignal(signo); });
@@ -162,23 +164,8 @@ void Supervisor::OnQueue() {
   batch_.Clear();
   pump_->Drain(batch_);
   if (batch_.session_lost && !caps_.Has(Cap::kHoldSurvives)) core_->OnSessionLost();
-  for (const AppliedUpdate& applied : batch_.applied) {
-    if (applied.answer == Applied::kLost && applied.kind != Update::Kind::kExtend) {
-      log::Warn("job completed late",
-                {{"token", applied.token.value},
-                 {"why", "the queue had given it up: it may run, or have run, elsewhere"}});
-    }
-    if (applied.answer != Applied::kRefused) continue;
-    // V16: a follow-up job was refused, so the outcome was not settled; the job comes back.
-    Update update;
-    update.token = applied.token;
-    update.kind = Update::Kind::kFail;
-    update.bytes = workman::protocol::MakeError("enqueue_failed", "a follow-up job was refused");
-    update.retry = true;
-    update.delay = profile_->retry_backoff.min;
-    core_->outbox().updates.push_back(std::move(update));
-    log::Warn("violation", {{"code", "V16"}, {"why", "a follow-up job was refused by the queue"}});
-  }
+  for (const AppliedUpdate& applied : batch_.applied) OnApplied(applied);
+  ReadAgain();
   if (!batch_.jobs.empty()) {
     received_ += batch_.jobs.size();
     core_->OnJobs(batch_.jobs, loop_.Now());
@@ -230,6 +217,9 @@ void Supervisor::Do(const action::SendSignal& signal) {
                                  {"signal", RungName(signal.rung, abort)},
                                  {"why", ToString(signal.cause)},
                                  {"job", JobOf(*worker)}});
+  if (signal.rung == Rung::kAbort && signal.cause == Cause::kExitGrace) {
+    CountViolation("V19", {{"worker", worker->name}, {"why", ToString(signal.cause)}});
+  }
   switch (signal.rung) {
     case Rung::kTerm: worker->child->Signal(SIGTERM); break;
     case Rung::kAbort: worker->child->Signal(abort); break;

@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "daemon/admin/verbs.h"
+#include "daemon/base/log.h"
 #include "daemon/base/result.h"
 #include "daemon/core/core.h"
+#include "daemon/core/intake.h"
 #include "daemon/io/local_socket.h"
 #include "daemon/io/loop.h"
 #include "daemon/io/notify.h"
@@ -77,6 +79,7 @@ class Supervisor {
   void Do(const action::Subscribe& subscribe);
   void Do(const action::PoolEvent& event);
   void OnQueue();
+  void OnApplied(const AppliedUpdate& applied);
   void UpdateGrant();
   void PostUpdates();
   void OnStopped();
@@ -93,7 +96,7 @@ class Supervisor {
   void WatchWrites(WorkerProcess& worker);
   void OnWriteTimeout(WorkerProcess& worker);
   void MarkUndelivered(WorkerProcess& worker);
-  void OnStderr(WorkerProcess& worker, std::string_view bytes);
+  void NoteEnd(WorkerProcess& worker, const Slot& slot, const Exit& exit);
 
   void EndLife(SlotId slot, const Exit& exit);
 
@@ -120,27 +123,72 @@ class Supervisor {
   void EndInputOfFilter(WorkerProcess& worker, const action::SendCancel& cancel);
   [[nodiscard]] std::string NoteOfEnd(const WorkerProcess& worker);
 
-  // supervisor_lines.cc: what workers say.
+  // supervisor_output.cc: what workers say to people.
+  void OnStderr(WorkerProcess& worker, std::string_view bytes);
+  void OnStderrLine(WorkerProcess& worker, std::string_view text);
+  void OnForeign(WorkerProcess& worker, std::string_view line);
+  void OnWorkerLog(WorkerProcess& worker, const workman::protocol::Log& entry);
+  /// Whether one more line may go to the log now. One that may not is counted in `dropped`.
+  bool Admit(WorkerProcess& worker, LineBudget& budget, std::uint64_t& dropped);
+  /// Says in the log how much did not get there.
+  void ReportDropped(WorkerProcess& worker);
+
+  // supervisor_lines.cc: what workers say to us.
+  static constexpr int kAllLines = 0;
   void OnStdout(WorkerProcess& worker, std::string_view bytes);
+  /// Takes lines until `most` are taken (kAllLines: all), or reading is to pause; returns the rest.
+  std::string_view ReadLines(WorkerProcess& worker, std::string_view bytes, int most);
+  void AfterReading(WorkerProcess& worker);
+  void OnBacklog();
+  /// Its end: everything that came, down to a last line without a line feed.
+  void ReadRest(WorkerProcess& worker);
   void OnLine(WorkerProcess& worker, const workman::protocol::Line& line);
   void OnMessage(WorkerProcess& worker, const workman::protocol::FromWorker& message,
                  std::string_view line);
-  void OnReady(WorkerProcess& worker, const workman::protocol::Ready& ready);
+  void OnReady(WorkerProcess& worker, const workman::protocol::Ready& ready, std::string_view line);
+  void OnOutcome(WorkerProcess& worker, std::string_view id, OutcomeReport& report,
+                 std::string_view enqueue, std::string_view line);
+  std::string JobOf(const WorkerProcess& worker);
+
+  // supervisor_violations.cc: what they should not say. Codes and weights: docs/protocol.md.
+  static constexpr std::size_t kQuoted = 200;  ///< bytes of an offending line in the log
   void OnMalformed(WorkerProcess& worker, const workman::protocol::Malformed& bad,
                    std::string_view line);
   void OnGarbage(WorkerProcess& worker, std::string_view line, bool like_object,
                  std::string_view why);
   void OnOverflow(WorkerProcess& worker, std::string_view kept);
-  void OnOutcome(WorkerProcess& worker, std::string_view id, OutcomeReport& report,
-                 std::string_view enqueue);
-  void OnProgress(WorkerProcess& worker, const workman::protocol::Progress& progress);
-  void OnData(WorkerProcess& worker, const workman::protocol::Data& data);
-  void OnWorkerLog(WorkerProcess& worker, const workman::protocol::Log& entry);
-  void OnWorkerEnqueue(WorkerProcess& worker, const workman::protocol::EnqueueRequest& request);
+  void UnknownJob(WorkerProcess& worker, std::string_view what, std::string_view line);
+  void FailForGood(WorkerProcess& worker, std::string_view id, std::string_view code,
+                   std::string_view why);
+  /// Useless output of a worker; too much of it is V18.
+  void CountNoise(WorkerProcess& worker, std::size_t bytes, std::size_t lines,
+                  std::string_view line);
   enum class Weight : std::uint8_t { kCounted, kScored, kSevere };
   void Violate(WorkerProcess& worker, std::string_view code, std::string_view why,
                std::string_view line, Weight weight);
-  std::string JobOf(const WorkerProcess& worker);
+  void CountViolation(std::string_view code, std::vector<log::Field> fields);
+
+  // supervisor_data.cc: what running jobs say of themselves, and the brake when it is too much.
+  void OnProgress(WorkerProcess& worker, const workman::protocol::Progress& progress,
+                  std::string_view line);
+  void OnData(WorkerProcess& worker, const workman::protocol::Data& data, std::string_view line);
+  /// The updates from `first` on are this worker's: they count until the queue has them.
+  void TrackUpdates(WorkerProcess& worker, std::size_t first);
+  void SetUnread(WorkerProcess& worker, bool unread);
+  /// Reads on from workers that the queue has room for again.
+  void ReadAgain();
+
+  // supervisor_ping.cc: signs of life of idle workers.
+  void StartPinging(WorkerProcess& worker);
+  void OnPingTime();
+  void OnPong(WorkerProcess& worker, const workman::protocol::Pong& pong, std::string_view line);
+
+  // supervisor_jobs.cc: jobs that a worker asks for.
+  void OnWorkerEnqueue(WorkerProcess& worker, const workman::protocol::EnqueueRequest& request,
+                       std::string_view line);
+  void RefuseEnqueue(WorkerProcess& worker, std::string_view ref, std::string_view why,
+                     std::string_view line);
+  void Reply(WorkerProcess& worker, std::string_view ref, bool ok, std::string_view why);
 
   // supervisor_admin.cc: the control socket.
   void OnRequest(ConnectionId connection, std::string_view line);
@@ -175,6 +223,8 @@ class Supervisor {
   std::unique_ptr<io::Async> producer_async_;
   std::unique_ptr<io::Timer> timer_;
   std::unique_ptr<io::Timer> status_timer_;
+  std::unique_ptr<io::Timer> backlog_timer_;  ///< runs while read lines wait for their turn
+  std::unique_ptr<io::Timer> ping_timer_;     ///< one for all workers, so that they share a wake-up
   std::unique_ptr<io::Signals> signals_;
   std::unique_ptr<io::OrphanReaper> orphans_;
   std::unique_ptr<Pump> pump_;
@@ -203,7 +253,9 @@ class Supervisor {
     SlotId slot;
     std::uint32_t life = 0;
     std::string ref;
+    std::string line;  ///< of the worker, the first kQuoted bytes
   };
+  void AnswerWorker(const Waiting& waiting, bool ok, std::string_view why);
   std::map<std::uint64_t, Waiting> waiting_;  ///< requests to the producer
   std::uint64_t next_request_ = 1;
   std::vector<std::pair<ConnectionId, bool>> status_waiting_;  ///< second: workers only
@@ -213,6 +265,11 @@ class Supervisor {
   };
   std::vector<ReloadWaiter> reload_waiting_;
   std::map<std::string, std::uint64_t, std::less<>> violations_;  ///< per code
+  DroppedSnapshot dropped_;
+  Intake intake_;
+  int unread_workers_ = 0;
+  TimePoint next_ping_ = kNever;
+  std::uint64_t last_serial_ = 0;  ///< of a worker process
 
   bool deadline_seen_ = false;  ///< the timer fired; what lay in the pipes is read first
   int stop_step_ = 0;

@@ -4,7 +4,6 @@
 
 #include "daemon/base/log.h"
 #include "daemon/supervisor.h"
-#include "protocol/encode.h"
 
 namespace workmand {
 namespace {
@@ -135,16 +134,7 @@ void Supervisor::OnProducer() {
     if (done.put) {
       const bool ok = done.put->error.empty();
       waiting.id = done.put->id;
-      WorkerProcess* worker = waiting.connection == 0 ? Find(waiting.slot) : nullptr;
-      if (worker != nullptr && core_->slot(waiting.slot).life == waiting.life &&
-          !waiting.ref.empty() && worker->child != nullptr) {
-        workman::protocol::AppendReply(worker->child->buffer(), waiting.ref, ok, "",
-                                       done.put->error);
-        MarkDirty(*worker);
-      }
-      if (waiting.connection == 0 && !ok) {
-        log::Warn("job not enqueued", {{"error", done.put->error}});
-      }
+      if (waiting.connection == 0) AnswerWorker(waiting, ok, done.put->error);
       if (waiting.connection != 0) {
         if (!ok) server_->Send(waiting.connection, RenderError(done.put->error));
         if (ok && !waiting.wait) server_->Send(waiting.connection, RenderEnqueued(waiting.id));
@@ -160,6 +150,17 @@ void Supervisor::OnProducer() {
     if (!done.reply) continue;
     server_->Send(waiting.connection, RenderResult(*done.reply));
     waiting_.erase(it);
+  }
+}
+
+void Supervisor::AnswerWorker(const Waiting& waiting, bool ok, std::string_view why) {
+  WorkerProcess* worker = Find(waiting.slot);
+  if (worker == nullptr || core_->slot(waiting.slot).life != waiting.life) {
+    if (!ok) CountViolation("V16", {{"why", why}, {"line", waiting.line}});
+  } else if (ok) {
+    Reply(*worker, waiting.ref, true, "");
+  } else {
+    RefuseEnqueue(*worker, waiting.ref, why, waiting.line);
   }
 }
 
@@ -215,6 +216,8 @@ Snapshot Supervisor::TakeSnapshot() {
   snapshot.queue.oldest_ms = queue_state_.oldest_ms;
   snapshot.counts = {counts.taken, counts.done,    counts.fail, counts.abort,
                      counts.lost,  counts.timeout, counts.dead};
+  snapshot.violations = {violations_.begin(), violations_.end()};
+  snapshot.dropped = dropped_;
   return snapshot;
 }
 

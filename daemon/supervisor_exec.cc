@@ -203,11 +203,10 @@ void Supervisor::OnProgramOutput(WorkerProcess& worker, std::string_view bytes) 
   }
   program.too_long = true;
   program.output = {};
-  log::Warn("violation", {{"worker", worker.name},
-                          {"job", JobOf(worker)},
-                          {"code", "V06"},
-                          {"why", "an output longer than exec.max_result"},
-                          {"line", ""}});
+  CountViolation("V06", {{"worker", worker.name},
+                         {"job", JobOf(worker)},
+                         {"why", "an output longer than exec.max_result"},
+                         {"line", ""}});
   core_->OnForce(worker.slot, Cause::kViolation, loop_.Now());
 }
 
@@ -221,7 +220,7 @@ void Supervisor::OnControlLine(WorkerProcess& worker, const proto::Line& line) {
     if (const auto* request = std::get_if<proto::EnqueueRequest>(message)) {
       proto::EnqueueRequest without_reply = *request;  // nobody would read it
       without_reply.ref.clear();
-      OnWorkerEnqueue(worker, without_reply);
+      OnWorkerEnqueue(worker, without_reply, line.text);
     } else {
       OnMessage(worker, *message, line.text);
     }
@@ -231,7 +230,6 @@ void Supervisor::OnControlLine(WorkerProcess& worker, const proto::Line& line) {
   std::string why = "only progress, data, log, heartbeat and enqueue can stand on descriptor 3";
   if (const auto* garbage = std::get_if<proto::Garbage>(&decoded)) why = garbage->why;
   if (const auto* bad = std::get_if<proto::Malformed>(&decoded)) why = bad->why;
-  constexpr std::size_t kQuoted = 200;
   log::Warn("control line refused", {{"worker", worker.name},
                                      {"job", JobOf(worker)},
                                      {"why", why},
@@ -244,7 +242,8 @@ void Supervisor::OnProgramGone(SlotId id, const io::ExitStatus& status) {
   WorkerProcess& worker = *found;
   if (worker.child != nullptr) {
     if (const auto residue = worker.program->control.Finish()) OnControlLine(worker, *residue);
-    if (const auto residue = worker.err.Finish()) OnStderr(worker, "\n");
+    if (const auto residue = worker.err.Finish()) OnStderrLine(worker, residue->text);
+    ReportDropped(worker);
     worker.child->SignalGroup(SIGKILL);
     log::Debug("program ended", {{"worker", worker.name},
                                  {"pid", worker.child->pid()},

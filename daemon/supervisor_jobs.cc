@@ -1,4 +1,4 @@
-// Jobs on their way to a worker, and what a running job says of itself.
+// Jobs on their way to a worker, and those that a worker asks for.
 #include <utility>
 
 #include "daemon/base/log.h"
@@ -12,8 +12,6 @@ namespace {
 
 namespace proto = workman::protocol;
 
-/// Progress is passed on at most so often per worker; what comes between is dropped.
-constexpr Duration kProgressEvery{100};
 
 /// Puts the payload into `message` in the form the profile asks for. `scratch` keeps what had to be
 /// rewritten.
@@ -79,9 +77,10 @@ void Supervisor::Do(const action::SendJob& send) {
   const std::size_t before = buffer.size();
   if (unfit.code.empty()) {
     proto::AppendJob(buffer, message);
-    if (buffer.size() - before - 1 > profile.max_line) {
+    if (buffer.size() - before - 1 > worker->max_line) {
       buffer.resize(before);
-      unfit = {"payload_too_large", "the job does not fit max_line"};
+      unfit = {"payload_too_large",
+               "the job does not fit max_line (" + std::to_string(worker->max_line) + " bytes)"};
     }
   }
   if (!unfit.code.empty()) return FailUnfit(send.slot, delivery.id, unfit);
@@ -102,70 +101,11 @@ void Supervisor::FailUnfit(SlotId slot, DeliveryId id, const Unfit& unfit) {
   });
 }
 
-void Supervisor::OnProgress(WorkerProcess& worker, const proto::Progress& progress) {
-  const TimePoint now = loop_.Now();
-  Delivery* live = core_->slot(worker.slot).Find(progress.id);
-  if (live == nullptr) {
-    Violate(worker, "V09", "progress for a job that is not in flight here", progress.id,
-            Weight::kScored);
-    return;
-  }
-  (void)core_->OnHeartbeat(worker.slot, progress.id, Duration{0}, now);
-  if (!live->job.get().wants_progress || !caps_.Has(Cap::kProgress)) return;
-  if (worker.progress_at != TimePoint{} && After(worker.progress_at, kProgressEvery) > now &&
-      progress.done < progress.total) {
-    return;
-  }
-  worker.progress_at = now;
-  Update update;
-  update.token = live->job.get().token;
-  update.kind = Update::Kind::kProgress;
-  update.numerator = progress.done;
-  update.denominator = progress.total;
-  core_->outbox().updates.push_back(std::move(update));
-}
-
-void Supervisor::OnData(WorkerProcess& worker, const proto::Data& data) {
-  Delivery* live = core_->slot(worker.slot).Find(data.id);
-  if (live == nullptr) {
-    Violate(worker, "V09", "data for a job that is not in flight here", data.id, Weight::kScored);
-    return;
-  }
-  (void)core_->OnHeartbeat(worker.slot, data.id, Duration{0}, loop_.Now());
-  if (!caps_.Has(Cap::kPartialData)) return;
-  Update update;
-  update.token = live->job.get().token;
-  update.kind = Update::Kind::kData;
-  std::string scratch;
-  update.bytes = ToQueueBytes(data.data, worker.profile->payload, scratch);
-  core_->outbox().updates.push_back(std::move(update));
-}
-
-void Supervisor::OnWorkerLog(WorkerProcess& worker, const proto::Log& entry) {
-  log::Level level = log::Level::kInfo;
-  if (entry.level == "fatal") {
-    level = log::Level::kError;
-  } else if (const auto parsed = log::ParseLevel(entry.level)) {
-    level = *parsed;
-  }
-  if (!log::Enabled(level)) return;
-  log::Write(level, "worker log",
-             {{"worker", worker.name},
-              {"job", JobOf(worker)},
-              {"message", entry.message},
-              {"fields", entry.fields}});
-}
-
-void Supervisor::OnWorkerEnqueue(WorkerProcess& worker, const proto::EnqueueRequest& request) {
-  const auto refuse = [&](std::string_view why) {
-    log::Warn("job not enqueued", {{"worker", worker.name}, {"error", why}});
-    if (request.ref.empty()) return;
-    proto::AppendReply(worker.child->buffer(), request.ref, false, "", why);
-    MarkDirty(worker);
-  };
+void Supervisor::OnWorkerEnqueue(WorkerProcess& worker, const proto::EnqueueRequest& request,
+                                 std::string_view line) {
   auto producer = TheProducer();
   if (!producer) {
-    refuse(producer.error().message);
+    RefuseEnqueue(worker, request.ref, producer.error().message, line);
     return;
   }
   Enqueue job;
@@ -180,7 +120,20 @@ void Supervisor::OnWorkerEnqueue(WorkerProcess& worker, const proto::EnqueueRequ
   waiting.slot = worker.slot;
   waiting.life = core_->slot(worker.slot).life;
   waiting.ref = request.ref;
+  waiting.line = line.substr(0, kQuoted);
   (*producer)->Put(number, std::move(job));
+}
+
+void Supervisor::RefuseEnqueue(WorkerProcess& worker, std::string_view ref, std::string_view why,
+                               std::string_view line) {
+  Violate(worker, "V16", why, line, Weight::kCounted);
+  Reply(worker, ref, false, why);
+}
+
+void Supervisor::Reply(WorkerProcess& worker, std::string_view ref, bool ok, std::string_view why) {
+  if (ref.empty() || worker.child == nullptr) return;
+  proto::AppendReply(worker.child->buffer(), ref, ok, "", why);
+  MarkDirty(worker);
 }
 
 }  // namespace workmand

@@ -13,10 +13,9 @@ namespace {
 
 namespace proto = workman::protocol;
 
-/// How much of an offending line the log quotes.
-constexpr std::size_t kQuoted = 200;
-/// Garbage before `ready` beyond this is a failure to start; after it, the worker is retired.
-constexpr std::uint64_t kMostGarbage = 1000;
+/// A worker has no more than so many lines taken in a turn of the loop, so that one that floods us
+/// cannot starve the others.
+constexpr int kLinesPerTurn = 64;
 
 template <typename... Cases>
 struct Overloaded : Cases... {
@@ -68,10 +67,48 @@ std::string Supervisor::JobOf(const WorkerProcess& worker) {
 }
 
 void Supervisor::OnStdout(WorkerProcess& worker, std::string_view bytes) {
-  worker.out.Feed(bytes, [&](const proto::Line& line) {
+  if (!worker.backlog.empty()) {  // Its pipe is not watched: this is what an ended child left.
+    worker.backlog.append(bytes);
+    return;
+  }
+  worker.backlog = ReadLines(worker, bytes, kLinesPerTurn);
+  AfterReading(worker);
+}
+
+std::string_view Supervisor::ReadLines(WorkerProcess& worker, std::string_view bytes, int most) {
+  int lines = 0;
+  const std::string_view rest = worker.out.Feed(bytes, [&](const proto::Line& line) {
     OnLine(worker, line);
-    return true;
+    return most == kAllLines || (++lines < most && !worker.unread);
   });
+  // The rest of a line that is too long never becomes a line, and yet is garbage.
+  if (worker.out.overflowing() && worker.out.partial().front() != '{') {
+    CountNoise(worker, bytes.size() - rest.size(), 0, worker.out.partial());
+  }
+  return rest;
+}
+
+/// The pipe is watched only while nothing of it waits here.
+void Supervisor::AfterReading(WorkerProcess& worker) {
+  const bool waits = !worker.backlog.empty();
+  worker.child->PauseReading(waits || worker.unread);
+  if (waits && !worker.unread) backlog_timer_->Set(loop_.Now());
+}
+
+void Supervisor::OnBacklog() {
+  for (const auto& worker : workers_) {
+    if (worker == nullptr || worker->child == nullptr) continue;
+    if (worker->unread || worker->backlog.empty()) continue;
+    const std::string bytes = std::exchange(worker->backlog, {});
+    worker->backlog = ReadLines(*worker, bytes, kLinesPerTurn);
+    AfterReading(*worker);
+  }
+}
+
+void Supervisor::ReadRest(WorkerProcess& worker) {
+  const std::string bytes = std::exchange(worker.backlog, {});
+  (void)ReadLines(worker, bytes, kAllLines);
+  if (const auto residue = worker.out.Finish()) OnLine(worker, *residue);
 }
 
 void Supervisor::OnLine(WorkerProcess& worker, const proto::Line& line) {
@@ -82,11 +119,7 @@ void Supervisor::OnLine(WorkerProcess& worker, const proto::Line& line) {
   const proto::Decoded decoded = proto::Decode(line.text);
   std::visit(
       Overloaded{[&](const proto::FromWorker& message) { OnMessage(worker, message, line.text); },
-                 [&](const proto::Foreign&) {
-                   log::Info("worker stdout", {{"worker", worker.name},
-                                               {"job", JobOf(worker)},
-                                               {"line", line.text.substr(0, kQuoted)}});
-                 },
+                 [&](const proto::Foreign&) { OnForeign(worker, line.text); },
                  [&](const proto::Garbage& garbage) {
                    OnGarbage(worker, line.text, garbage.starts_like_object, garbage.why);
                  },
@@ -98,53 +131,50 @@ void Supervisor::OnLine(WorkerProcess& worker, const proto::Line& line) {
 void Supervisor::OnMessage(WorkerProcess& worker, const proto::FromWorker& message,
                            std::string_view line) {
   OutcomeReport report;
-  const auto unknown = [&](std::string_view what) {
-    Violate(worker, "V09", std::string(what) + " for a job that is not in flight here", line,
-            Weight::kScored);
-  };
   std::visit(
-      Overloaded{[&](const proto::Ready& ready) { OnReady(worker, ready); },
-                 [&](const proto::Done& done) {
-                   std::string scratch;
-                   report.kind = Outcome::kDone;
-                   report.bytes = ToQueueBytes(done.result, worker.profile->payload, scratch);
-                   OnOutcome(worker, done.id, report, done.enqueue);
-                 },
-                 [&](const proto::Fail& fail) {
-                   const std::string text = proto::ErrorMessage(fail.error);
-                   report.kind = Outcome::kFail;
-                   report.bytes = fail.error;
-                   report.message = text;
-                   report.retry = fail.retry;
-                   report.delay = ToDuration(fail.delay_ms);
-                   OnOutcome(worker, fail.id, report, fail.enqueue);
-                 },
-                 [&](const proto::Abort& abort) {
-                   report.kind = Outcome::kAbort;
-                   report.message = abort.reason;
-                   report.requeue = abort.requeue;
-                   report.delay = ToDuration(abort.delay_ms);
-                   OnOutcome(worker, abort.id, report, abort.enqueue);
-                 },
-                 [&](const proto::Progress& progress) { OnProgress(worker, progress); },
-                 [&](const proto::Data& data) { OnData(worker, data); },
-                 [&](const proto::Log& entry) { OnWorkerLog(worker, entry); },
-                 [&](const proto::Heartbeat& beat) {
-                   const TimePoint now = loop_.Now();
-                   if (!core_->OnHeartbeat(worker.slot, beat.id, Duration{beat.extend_ms}, now)) {
-                     unknown("heartbeat");
-                   }
-                 },
-                 [&](const proto::EnqueueRequest& request) { OnWorkerEnqueue(worker, request); },
-                 [&](const proto::Retire& retire) {
-                   log::Info("worker retires", {{"worker", worker.name}, {"why", retire.reason}});
-                   core_->OnRetire(worker.slot, loop_.Now());
-                 },
-                 [&](const proto::Pong&) {}},
+      Overloaded{
+          [&](const proto::Ready& ready) { OnReady(worker, ready, line); },
+          [&](const proto::Done& done) {
+            std::string scratch;
+            report.kind = Outcome::kDone;
+            report.bytes = ToQueueBytes(done.result, worker.profile->payload, scratch);
+            OnOutcome(worker, done.id, report, done.enqueue, line);
+          },
+          [&](const proto::Fail& fail) {
+            const std::string text = proto::ErrorMessage(fail.error);
+            report.kind = Outcome::kFail;
+            report.bytes = fail.error;
+            report.message = text;
+            report.retry = fail.retry;
+            report.delay = ToDuration(fail.delay_ms);
+            OnOutcome(worker, fail.id, report, fail.enqueue, line);
+          },
+          [&](const proto::Abort& abort) {
+            report.kind = Outcome::kAbort;
+            report.message = abort.reason;
+            report.requeue = abort.requeue;
+            report.delay = ToDuration(abort.delay_ms);
+            OnOutcome(worker, abort.id, report, abort.enqueue, line);
+          },
+          [&](const proto::Progress& progress) { OnProgress(worker, progress, line); },
+          [&](const proto::Data& data) { OnData(worker, data, line); },
+          [&](const proto::Log& entry) { OnWorkerLog(worker, entry); },
+          [&](const proto::Heartbeat& beat) {
+            const TimePoint now = loop_.Now();
+            if (!core_->OnHeartbeat(worker.slot, beat.id, Duration{beat.extend_ms}, now)) {
+              UnknownJob(worker, "a heartbeat", line);
+            }
+          },
+          [&](const proto::EnqueueRequest& request) { OnWorkerEnqueue(worker, request, line); },
+          [&](const proto::Retire& retire) {
+            log::Info("worker retires", {{"worker", worker.name}, {"why", retire.reason}});
+            core_->OnRetire(worker.slot, loop_.Now());
+          },
+          [&](const proto::Pong& pong) { OnPong(worker, pong, line); }},
       message);
 }
 
-void Supervisor::OnReady(WorkerProcess& worker, const proto::Ready& ready) {
+void Supervisor::OnReady(WorkerProcess& worker, const proto::Ready& ready, std::string_view line) {
   auto announced = std::make_shared<Announcement>();
   announced->any_task = ready.any_task;
   for (const proto::AnnouncedTask& task : ready.tasks) {
@@ -152,26 +182,35 @@ void Supervisor::OnReady(WorkerProcess& worker, const proto::Ready& ready) {
   }
   announced->handles_term = ready.handles_term;
   announced->handles_abort = ready.handles_abort;
-  announced->cancel =
-      std::find(ready.features.begin(), ready.features.end(), "cancel") != ready.features.end();
+  const auto uses = [&ready](std::string_view feature) {
+    return std::find(ready.features.begin(), ready.features.end(), feature) != ready.features.end();
+  };
+  announced->cancel = uses("cancel");
   announced->concurrency = static_cast<int>(ready.concurrency);
   announced->prefetch = static_cast<int>(ready.prefetch);
   const std::size_t tasks = announced->tasks.size();
   switch (core_->OnReady(worker.slot, std::move(announced), loop_.Now())) {
     case Core::ReadyIs::kFirst: break;
     case Core::ReadyIs::kSecond:
-      Violate(worker, "V12", "a second ready", "", Weight::kScored);
+      Violate(worker, "V12", "a second ready", line, Weight::kScored);
       return;
     case Core::ReadyIs::kTooLate:
       worker.start_note = "worker does not flush its stdout: ready came only at end of file";
-      Violate(worker, "V03", worker.start_note, "", Weight::kCounted);
+      Violate(worker, "V03", worker.start_note, line, Weight::kCounted);
       return;
     case Core::ReadyIs::kUnwanted: return;
   }
   if (ready.clamped) {
-    Violate(worker, "V20", "concurrency or prefetch is out of range and was clamped", "",
+    Violate(worker, "V20", "concurrency or prefetch is out of range and was clamped", line,
             Weight::kCounted);
   }
+  if (ready.zygote) {
+    Violate(worker, "V15", "zygote was not offered", line, Weight::kScored);
+  }
+  if (ready.max_line > 0) {
+    worker.max_line = std::min(worker.max_line, static_cast<std::size_t>(ready.max_line));
+  }
+  if (uses("ping")) StartPinging(worker);
   log::Info("worker ready", {{"worker", worker.name},
                              {"pid", worker.child->pid()},
                              {"generation", core_->slot(worker.slot).generation.value},
@@ -187,12 +226,13 @@ void Supervisor::OnReady(WorkerProcess& worker, const proto::Ready& ready) {
 }
 
 void Supervisor::OnOutcome(WorkerProcess& worker, std::string_view id, OutcomeReport& report,
-                           std::string_view enqueue) {
+                           std::string_view enqueue, std::string_view line) {
   std::string why;
   if (!enqueue.empty()) {
     std::vector<proto::JobSpec> specs;
     if (!proto::ReadJobSpecs(enqueue, specs, why)) {
-      Violate(worker, "V08", why, enqueue, Weight::kSevere);
+      const bool live = core_->slot(worker.slot).Find(id) != nullptr;
+      Violate(worker, "V08", why, line, live ? Weight::kSevere : Weight::kScored);
       return;
     }
     for (proto::JobSpec& spec : specs) report.enqueue.push_back(ToEnqueue(spec));
@@ -200,112 +240,18 @@ void Supervisor::OnOutcome(WorkerProcess& worker, std::string_view id, OutcomeRe
   if (log::Enabled(log::Level::kDebug) && report.kind == Outcome::kDone) {
     log::Debug("job done", {{"worker", worker.name}, {"job", JobOf(worker)}});
   }
+  const std::size_t before = core_->outbox().updates.size();
   switch (core_->OnOutcome(worker.slot, id, report, loop_.Now())) {
-    case Core::OutcomeIs::kSettled: return;
-    case Core::OutcomeIs::kUnknown:
-      Violate(worker, "V09", "an outcome for a job that is not in flight here", id,
-              Weight::kScored);
+    case Core::OutcomeIs::kSettled:
+      worker.pong_by = kNever;  // It has read the job, and so what came before it.
+      TrackUpdates(worker, before);
       return;
+    case Core::OutcomeIs::kUnknown: UnknownJob(worker, "an outcome", line); return;
     case Core::OutcomeIs::kBeforeReady:
       worker.unusable = "sent an outcome before ready";
-      Violate(worker, "V13", worker.unusable, id, Weight::kSevere);
+      Violate(worker, "V13", worker.unusable, line, Weight::kSevere);
       return;
   }
-}
-
-void Supervisor::OnMalformed(WorkerProcess& worker, const proto::Malformed& bad,
-                             std::string_view line) {
-  if (bad.type == "ready") {
-    if (core_->slot(worker.slot).state == State::kBooting) {
-      worker.unusable = "its ready is invalid: " + bad.why;
-      Violate(worker, "V02", bad.why, line, Weight::kSevere);
-    } else {
-      Violate(worker, "V12", bad.why, line, Weight::kScored);
-    }
-    return;
-  }
-  const bool live = core_->slot(worker.slot).Find(bad.id) != nullptr;
-  if (bad.terminal && bad.id.empty()) {
-    Violate(worker, "V10", bad.why, line, Weight::kScored);
-  } else {
-    Violate(worker, "V08", bad.why, line, bad.terminal && live ? Weight::kSevere : Weight::kScored);
-  }
-}
-
-void Supervisor::OnGarbage(WorkerProcess& worker, std::string_view line, bool like_object,
-                           std::string_view why) {
-  const Slot& slot = core_->slot(worker.slot);
-  if (!slot.in_flight.empty()) {
-    std::vector<std::string_view> live;
-    for (const Delivery& one : slot.in_flight) live.push_back(one.id.view());
-    const proto::Salvage found = proto::FindOutcome(line, live);
-    if (!found.message.empty()) {
-      const proto::Decoded decoded = proto::Decode(found.message);
-      if (const auto* message = std::get_if<proto::FromWorker>(&decoded)) {
-        log::Warn("outcome salvaged", {{"worker", worker.name},
-                                       {"job", JobOf(worker)},
-                                       {"why", "other output stood before it on the line (glued)"},
-                                       {"line", line.substr(0, kQuoted)}});
-        OnMessage(worker, *message, found.message);
-        return;
-      }
-    }
-    if (found.damaged) {
-      Violate(worker, "V07", "a damaged outcome", line, Weight::kSevere);
-      return;
-    }
-  }
-  const bool strict = worker.profile->stdout_garbage == GarbagePolicy::kStrict;
-  Violate(worker, like_object ? "V05" : "V04", why, line,
-          strict ? Weight::kSevere : Weight::kCounted);
-  ++worker.garbage_lines;
-  if (strict) {
-    if (!slot.ever_ready) worker.unusable = "wrote something else than messages to its stdout";
-  } else if (worker.garbage_lines == kMostGarbage + 1) {
-    if (slot.state == State::kBooting) {
-      core_->OnForce(worker.slot, Cause::kViolation, loop_.Now());
-    } else {
-      core_->OnRetire(worker.slot, loop_.Now());
-    }
-  }
-}
-
-void Supervisor::OnOverflow(WorkerProcess& worker, std::string_view kept) {
-  if (kept.empty() || kept.front() != '{') {
-    OnGarbage(worker, kept, false, "a line longer than max_line");
-    return;
-  }
-  Violate(worker, "V06", "a message longer than max_line", kept, Weight::kCounted);
-  // Whose outcome it was stands in what was kept, or it can only be the one job in flight.
-  Slot& slot = core_->slot(worker.slot);
-  const Delivery* whose = slot.in_flight.size() == 1 ? slot.in_flight.data() : nullptr;
-  for (const Delivery& one : slot.in_flight) {
-    if (kept.find(one.id.view()) != std::string_view::npos) whose = &one;
-  }
-  core_->OnRetire(worker.slot, loop_.Now());
-  if (whose == nullptr) return;
-  const std::string error = proto::MakeError(
-      "result_too_large",
-      "the result does not fit max_line (" + std::to_string(worker.profile->max_line) + " bytes)");
-  OutcomeReport report;
-  report.kind = Outcome::kFail;
-  report.bytes = error;
-  report.message = "the result does not fit max_line";
-  report.retry = false;
-  (void)core_->OnOutcome(worker.slot, DeliveryId(whose->id).view(), report, loop_.Now());
-}
-
-void Supervisor::Violate(WorkerProcess& worker, std::string_view code, std::string_view why,
-                         std::string_view line, Weight weight) {
-  ++violations_[std::string(code)];
-  const bool tolerated = weight == Weight::kCounted && (code == "V04" || code == "V05");
-  log::Warn(tolerated ? "worker stdout" : "violation", {{"worker", worker.name},
-                                                        {"job", JobOf(worker)},
-                                                        {"code", code},
-                                                        {"why", why},
-                                                        {"line", line.substr(0, kQuoted)}});
-  core_->OnViolation(worker.slot, weight == Weight::kSevere, weight == Weight::kScored,
-                     loop_.Now());
 }
 
 }  // namespace workmand

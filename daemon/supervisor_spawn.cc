@@ -9,13 +9,6 @@
 #include "protocol/encode.h"
 
 namespace workmand {
-namespace {
-
-/// Stderr lines passed to the log per worker and second; the rest is dropped and counted.
-constexpr int kStderrLinesPerSecond = 1000;
-
-}  // namespace
-
 void LogOrphan(int pid, const io::ExitStatus& status) {
   log::Debug("orphan reaped", {{"pid", pid}, {"status", status.ToString()}});
 }
@@ -27,6 +20,7 @@ void Supervisor::Do(const action::Spawn& spawn) {
   place = std::make_unique<WorkerProcess>(spawn.slot, NameOf(spawn.slot),
                                           profiles_.at(slot.generation));
   WorkerProcess& worker = *place;
+  worker.serial = ++last_serial_;
   worker.spawned_at = loop_.Now();
   const SlotId id = spawn.slot;
   if (worker.profile->mode == Mode::kExec) return OpenSlot(id);
@@ -57,8 +51,9 @@ io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot
   const Profile& profile = *worker.profile;
   std::map<std::string, std::string> env = ProcessEnvironment();
   // What belongs to the daemon alone: a worker that inherits it would speak for the daemon.
-  for (const char* mine : {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID",
-                           "LISTEN_FDS", "LISTEN_FDNAMES", "WORKMAN_STOP_GRACE"}) {
+  for (const char* mine :
+       {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS",
+        "LISTEN_FDNAMES", "WORKMAN_STOP_GRACE", "WORKMAN_IN", "WORKMAN_OUT"}) {
     env.erase(mine);
   }
   for (const auto& [key, value] : profile.env) env[key] = value;
@@ -72,6 +67,11 @@ io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot
   env["WORKMAN_GENERATION"] = std::to_string(slot.generation.value);
 
   io::ChildSpec spec;
+  if (profile.channel == Channel::kFd) {
+    spec.channel = io::ChildSpec::Channel::kExtra;
+    env["WORKMAN_IN"] = "3";
+    env["WORKMAN_OUT"] = "4";
+  }
   spec.launcher = options_.launcher;
   spec.argv = profile.command;
   for (const auto& [key, value] : env) spec.env.push_back(key + "=" + value);
@@ -103,7 +103,7 @@ void Supervisor::WriteHello(WorkerProcess& worker, const Slot& slot) {
   }
   hello.abort_timeout_ms = profile.abort_timeout.count();
   hello.max_jobs = slot.max_jobs;
-  hello.features = {"enqueue", "cancel", "extend"};
+  hello.features = {"enqueue", "cancel", "extend", "ping"};
   hello.config = profile.config_json;
   workman::protocol::AppendHello(worker.child->buffer(), hello);
   MarkDirty(worker);
@@ -113,8 +113,9 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   WorkerProcess* worker = Find(id);
   const Slot& slot = core_->slot(id);
   if (worker->child != nullptr) {
-    if (const auto residue = worker->out.Finish()) OnLine(*worker, *residue);
-    if (const auto residue = worker->err.Finish()) OnStderr(*worker, "\n");
+    ReadRest(*worker);
+    if (const auto residue = worker->err.Finish()) OnStderrLine(*worker, residue->text);
+    ReportDropped(*worker);
     const bool kills = worker->profile->kill_group || worker->profile->mode != Mode::kProtocol;
     if (kills) worker->child->SignalGroup(SIGKILL);
     MarkUndelivered(*worker);
@@ -127,10 +128,12 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   exit.unusable = !worker->unusable.empty();
   exit.last_words = worker->stderr_tail;
   if (worker->filter != nullptr) exit.note = NoteOfEnd(*worker);
+  if (slot.severe) exit.broke = worker->broke;
   if (status.exec_error.empty()) {
     (status.signal != 0 ? exit.signal : exit.code) =
         status.signal != 0 ? status.signal : status.code;
   }
+  NoteEnd(*worker, slot, exit);
   const bool asked = slot.told || slot.cause != Cause::kNone;
   const auto uptime = std::chrono::duration_cast<Duration>(loop_.Now() - worker->spawned_at);
   std::vector<log::Field> fields{
@@ -154,9 +157,26 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
 
 void Supervisor::EndLife(SlotId id, const Exit& exit) {
   WorkerProcess* worker = Find(id);
+  if (worker->unread) --unread_workers_;
   core_->OnGone(id, exit, loop_.Now());
   Execute();
   if (Find(id) == worker) workers_[id.value].reset();
+}
+
+/// Violations that show only at the end.
+void Supervisor::NoteEnd(WorkerProcess& worker, const Slot& slot, const Exit& exit) {
+  if (slot.start_timed_out && worker.start_note.empty()) {
+    CountViolation("V01", {{"worker", worker.name},
+                           {"why", "no ready within start_timeout"},
+                           {"line", worker.first_garbage}});
+  }
+  const bool by_itself = slot.rung_at == kNever && !slot.term_sent;
+  if (exit.code == 0 && by_itself && !slot.in_flight.empty()) {
+    CountViolation("V14", {{"worker", worker.name},
+                           {"job", JobOf(worker)},
+                           {"why", "exit 0 without an outcome for the job in flight"},
+                           {"line", worker.first_garbage}});
+  }
 }
 
 void Supervisor::OnStdoutEof(WorkerProcess& worker) {
@@ -222,43 +242,6 @@ void Supervisor::OnWriteTimeout(WorkerProcess& worker) {
   Violate(worker, "V21", "took no byte of a job for write_timeout", "", Weight::kCounted);
   MarkUndelivered(worker);
   core_->OnForce(worker.slot, Cause::kNotReading, loop_.Now());
-}
-
-void Supervisor::OnStderr(WorkerProcess& worker, std::string_view bytes) {
-  worker.stderr_tail.append(bytes);
-  if (worker.stderr_tail.size() > 2 * WorkerProcess::kStderrTail) {
-    worker.stderr_tail.erase(0, worker.stderr_tail.size() - WorkerProcess::kStderrTail);
-  }
-  worker.err.Feed(bytes, [&](const workman::protocol::Line& line) {
-    const auto second =
-        std::chrono::duration_cast<std::chrono::seconds>(loop_.Now().time_since_epoch()).count();
-    if (second != worker.err_second) {
-      if (worker.err_dropped > 0) {
-        log::Warn("worker stderr dropped",
-                  {{"worker", worker.name}, {"lines", std::exchange(worker.err_dropped, 0)}});
-      }
-      worker.err_second = second;
-      worker.err_lines = 0;
-    }
-    if (++worker.err_lines > kStderrLinesPerSecond) {
-      ++worker.err_dropped;
-      return true;
-    }
-    // sd-daemon(3): "<3>text" states a level.
-    std::string_view text = line.text;
-    log::Level level = log::Level::kInfo;
-    if (text.size() >= 3 && text[0] == '<' && text[2] == '>' && text[1] >= '0' && text[1] <= '7') {
-      level = text[1] <= '3' ? log::Level::kError
-                             : (text[1] == '4' ? log::Level::kWarn
-                                               : (text[1] == '7' ? log::Level::kDebug : level));
-      text.remove_prefix(3);
-    }
-    if (log::Enabled(level)) {
-      log::Write(level, "worker stderr",
-                 {{"worker", worker.name}, {"job", JobOf(worker)}, {"line", text}});
-    }
-    return true;
-  });
 }
 
 }  // namespace workmand

@@ -10,6 +10,7 @@
 
 #include "daemon/base/ids.h"
 #include "daemon/base/time.h"
+#include "daemon/core/flood.h"
 #include "daemon/io/child.h"
 #include "daemon/io/loop.h"
 #include "daemon/modes/filter_answer.h"
@@ -48,6 +49,7 @@ struct WorkerProcess {
       : slot(id),
         name(std::move(worker_name)),
         profile(std::move(its_profile)),
+        max_line(profile->max_line),
         out(profile->max_line),
         err(kStderrLine) {}
 
@@ -55,6 +57,8 @@ struct WorkerProcess {
   std::string name;                        ///< "thumbs-3"
   std::shared_ptr<const Profile> profile;  ///< of its generation
   std::unique_ptr<io::Child> child;        ///< null when it could not be started
+  std::uint64_t serial = 0;                ///< of this process; never used again
+  std::size_t max_line;                    ///< the longest line to send: the profile's or its own
   workman::protocol::LineReader out;
   workman::protocol::LineReader err;
   TimePoint spawned_at{};
@@ -77,12 +81,25 @@ struct WorkerProcess {
   std::string unusable;     ///< why it can never work with this profile; empty = it may
   std::string start_note;   ///< what is known of why it did not start; empty = nothing
   std::string stderr_tail;  ///< the last bytes of stderr, for the record of its death
-  std::int64_t err_second = 0;
-  int err_lines = 0;  ///< in that second
-  std::uint64_t err_dropped = 0;
+  std::string broke;        ///< the violation that it is ended for: "V07: a damaged outcome"
+
+  /// Read from its stdout and not looked at yet, because it had its share of the turn or is unread.
+  std::string backlog;
+  bool unread = false;  ///< its stdout is left unread until the queue has taken what came before
+
+  LineBudget err_budget;
+  LineBudget log_budget;
+  LineBudget noise_budget;                   ///< of what is no message on stdout
+  std::unique_ptr<io::Timer> dropped_timer;  ///< runs until the log is told of what was dropped
+  FloodMeter flood;
+  bool flooded = false;  ///< was told to go for it
   std::uint64_t garbage_lines = 0;
-  std::uint64_t garbage_before_ready = 0;
-  TimePoint progress_at{};  ///< when progress was last passed on
+  std::string first_garbage;  ///< its first line that was no message, cut
+
+  bool pings = false;          ///< understands `ping`
+  std::uint64_t ping = 0;      ///< number of the last one; 0 = none
+  TimePoint pong_by = kNever;  ///< when its answer is overdue; kNever = none is owed
+  TimePoint progress_at{};     ///< when progress was last passed on
 };
 
 }  // namespace workmand

@@ -21,15 +21,24 @@ Decoded Finish(const Fields& fields, Message& message) {
   return malformed;
 }
 
+/// The same for a message whose member `file` belongs to the feature "files".
+template <typename Message>
+Decoded Finish(Fields& fields, Message& message, std::string_view file) {
+  const bool good = fields.ok();
+  if (!fields.object().Find(file).empty()) {
+    fields.Refuse(file, "needs the feature \"files\", which was not offered");
+  }
+  Decoded decoded = Finish(fields, message);
+  if (auto* malformed = std::get_if<Malformed>(&decoded)) malformed->not_offered = good;
+  return decoded;
+}
+
 Decoded DecodeDone(Fields& fields) {
   Done message;
   message.id = fields.Id(Need::kRequired);
   message.result = fields.Either("result", "result_b64");
-  if (!fields.object().Find("result_file").empty()) {
-    fields.Refuse("result_file", "needs the feature \"files\", which was not offered");
-  }
   message.enqueue = fields.RawArray("enqueue", Need::kOptional);
-  return Finish(fields, message);
+  return Finish(fields, message, "result_file");
 }
 
 void CheckError(Fields& message, std::string_view raw) {
@@ -114,7 +123,7 @@ Decoded DecodeEnqueue(Fields& fields) {
   EnqueueRequest message;
   ReadJobSpec(fields, message.job);
   fields.Text("ref", Need::kOptional, message.ref);
-  return Finish(fields, message);
+  return Finish(fields, message, "args_file");
 }
 
 Decoded DecodeRetire(Fields& fields) {
@@ -168,6 +177,9 @@ void Describe(const Object& object, const Kind& kind, Malformed& malformed) {
   malformed.type = kind.type;
   malformed.id = Fields(object).Id(Need::kOptional);
   malformed.terminal = kind.terminal;
+  if (kind.decode == DecodeEnqueue) {
+    malformed.ref = ReadString(object.Find("ref")).value_or(std::string());
+  }
 }
 
 }  // namespace

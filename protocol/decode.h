@@ -28,7 +28,10 @@ struct Malformed {
   std::string_view type;
   std::string_view id;    ///< as far as it could be read
   bool terminal = false;  ///< done, fail or abort
-  std::string why;        ///< a sentence that names the field
+  /// All that is wrong is the use of a feature that the daemon did not offer (V15).
+  bool not_offered = false;
+  std::string ref;  ///< of an `enqueue`: a reply is owed; empty = none, or not readable
+  std::string why;  ///< a sentence that names the field
 };
 
 /// A line of only spaces and tabs: ignored.

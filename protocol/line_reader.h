@@ -27,22 +27,23 @@ class LineReader {
   explicit LineReader(std::size_t max_line) : max_line_(max_line) {}
 
   /// Calls `on_line(Line)` for each line that `chunk` completes, in order. The line is valid during
-  /// the call only. `on_line` must not feed this reader; it returns false to stop, and then the
-  /// rest of the chunk is dropped (the stream is being given up).
+  /// the call only. `on_line` must not feed this reader; it returns false to stop. Returns the rest
+  /// of the chunk, from behind the line at which it was stopped: what the reader has not seen.
   template <typename OnLine>
-  void Feed(std::string_view chunk, OnLine&& on_line) {
+  std::string_view Feed(std::string_view chunk, OnLine&& on_line) {
     while (!chunk.empty()) {
       const std::size_t lf = chunk.find('\n');
       if (lf == std::string_view::npos) {
         Keep(chunk);
-        return;
+        return {};
       }
       const Line line = Complete(chunk.substr(0, lf));
       chunk.remove_prefix(lf + 1);
       const bool go_on = on_line(line);
       Reset();
-      if (!go_on) return;
+      if (!go_on) return chunk;
     }
+    return {};
   }
 
   /// At end of stream: what stands after the last LF, if anything. The reader is empty afterwards;
@@ -51,6 +52,10 @@ class LineReader {
 
   /// Bytes held of a line that is not complete yet.
   [[nodiscard]] std::size_t pending() const { return partial_.size(); }
+  /// The line that is not complete yet is over the limit: more of it is dropped as it comes.
+  [[nodiscard]] bool overflowing() const { return overflow_; }
+  /// What is held of that line.
+  [[nodiscard]] std::string_view partial() const { return partial_; }
 
  private:
   void Keep(std::string_view part);

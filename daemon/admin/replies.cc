@@ -1,5 +1,6 @@
 // Snapshots and answers as lines: the Render… half of verbs.h.
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,6 +73,18 @@ void AppendCounts(std::string& out, const CountsSnapshot& counts) {
   object.Number("dead", counts.dead);
 }
 
+void AppendViolations(std::string& out, const std::map<std::string, std::uint64_t>& violations) {
+  ObjectWriter object(out);
+  for (const auto& [code, count] : violations) object.Number(code, count);
+}
+
+void AppendDropped(std::string& out, const DroppedSnapshot& dropped) {
+  ObjectWriter object(out);
+  object.Number("data", dropped.data);
+  object.Number("log", dropped.log);
+  object.Number("stderr", dropped.err);
+}
+
 void AppendSnapshot(std::string& out, const Snapshot& snapshot) {
   ObjectWriter object(out);
   object.Text("profile", snapshot.profile);
@@ -82,6 +95,8 @@ void AppendSnapshot(std::string& out, const Snapshot& snapshot) {
   AppendWorkers(object.Name("workers"), snapshot.workers);
   AppendQueue(object.Name("queue"), snapshot.queue);
   AppendCounts(object.Name("counts"), snapshot.counts);
+  AppendViolations(object.Name("violations"), snapshot.violations);
+  AppendDropped(object.Name("dropped"), snapshot.dropped);
 }
 
 /// Appends valid JSON as it is, without the line feeds that would cut the reply in two.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,6 +62,13 @@ struct CountsSnapshot {
   std::uint64_t dead = 0;  ///< jobs that went to the dead letters
 };
 
+/// What was dropped since the daemon started, and nothing depends on.
+struct DroppedSnapshot {
+  std::uint64_t data = 0;  ///< parts of results that the queue cannot pass on, or nobody waits for
+  std::uint64_t log = 0;   ///< log messages and other output on stdout over the rate limit, lines
+  std::uint64_t err = 0;   ///< stderr over the rate limit, lines
+};
+
 struct Snapshot {
   std::string profile;
   std::int64_t pid = 0;
@@ -70,6 +78,8 @@ struct Snapshot {
   std::vector<WorkerSnapshot> workers;
   QueueSnapshot queue;
   CountsSnapshot counts;
+  std::map<std::string, std::uint64_t> violations;  ///< of the line protocol, by code: "V04"
+  DroppedSnapshot dropped;
 };
 
 }  // namespace workmand

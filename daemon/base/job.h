@@ -74,6 +74,9 @@ struct Update {
   bool never_ran = false;
   double numerator = 0;
   double denominator = 0;
+  bool warn = false;  ///< kData: a warning rather than a part of the result
+  /// Comes back with the answer: a word of the poster's own. 0 = nobody wants to know.
+  std::uint64_t source = 0;
   /// Jobs that ride with a settlement. Drivers with transactions put them in with the settlement;
   /// others put them in first, so that a duplicate is possible there but never a loss.
   std::vector<Enqueue> enqueue;

@@ -70,6 +70,10 @@ bool Core::OnHeartbeat(SlotId id, std::string_view delivery, Duration extend, Ti
   return true;
 }
 
+void Core::OnUnread(SlotId id, bool unread, TimePoint now) {
+  workers_.SetUnread(workers_.at(id), unread, now);
+}
+
 void Core::OnRetire(SlotId id, TimePoint now) {
   workers_.Retire(workers_.at(id), StopReason::kRetire, now);
 }
@@ -105,8 +109,8 @@ void Core::OnGone(SlotId id, const Exit& exit, TimePoint now) {
   std::vector<Delivery> rest = workers_.Gone(slot, now);
   // A worker that had not read its job yet is idle in its own eyes and leaves on TERM with exit 0.
   const bool by_our_term = slot.term_sent && (exit.signal == kSigTerm || exit.code == 0);
-  dispatcher_.SettleRest(slot, std::move(rest), {exit.how, exit.last_words, by_our_term, exit.note},
-                         now);
+  dispatcher_.SettleRest(
+      slot, std::move(rest), {exit.how, exit.last_words, by_our_term, exit.note, exit.broke}, now);
   pool_.OnGone(slot, exit, now);
   if (!std::any_of(workers_.slots().begin(), workers_.slots().end(),
                    [](const auto& one) { return one->Open(); }) &&

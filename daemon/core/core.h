@@ -56,6 +56,8 @@ class Core {
   OutcomeIs OnOutcome(SlotId slot, std::string_view delivery, OutcomeReport& report, TimePoint now);
   /// `delivery` may be empty (all of them). False when it names none in flight.
   bool OnHeartbeat(SlotId slot, std::string_view delivery, Duration extend, TimePoint now);
+  /// Its output is left unread (back-pressure), or read again.
+  void OnUnread(SlotId slot, bool unread, TimePoint now);
   void OnRetire(SlotId slot, TimePoint now);
   /// `scored`: adds to the count that max_violations limits.
   void OnViolation(SlotId slot, bool severe, bool scored, TimePoint now);

@@ -28,6 +28,7 @@ struct OutcomeReport {
   std::optional<Duration> delay;
   std::vector<Enqueue> enqueue;
   Duration limit{0};            ///< of a time-out, for the log
+  std::string_view code;        ///< of the error that is made of a loss; empty = "lost"
   std::string_view last_words;  ///< the end of the stderr of a worker that has gone
 };
 
@@ -37,6 +38,7 @@ struct WorkerEnd {
   std::string_view last_words;  ///< the end of its stderr; may be empty
   bool asked_signal = false;    ///< by the signal that it was sent
   std::string_view note{};      ///< Exit::note
+  std::string_view broke{};     ///< how it broke the protocol, when that is why it was ended
 };
 
 /// Numbers since the start, for status and metrics.

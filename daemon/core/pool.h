@@ -23,6 +23,7 @@ struct Exit {
   bool unusable = false;
   std::string last_words{};  ///< the end of its stderr; empty = nothing is known
   std::string note{};        ///< why its job had to fail, where the supervisor knows; else empty
+  std::string broke{};       ///< the violation that it was ended for; empty = none
 };
 
 class Pool {

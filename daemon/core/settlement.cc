@@ -50,6 +50,14 @@ void Dispatcher::Settle(Slot& slot, Delivery& delivery, OutcomeReport& report, T
     report.retry.reset();
     report.delay.reset();
     Fail(&slot, std::move(taken.job), policy, Outcome::kTimeout, report, now);
+  } else if (report.kind == Outcome::kAbort && slot.severe) {
+    // It hands the job back because it is being ended for what it did itself.
+    report.bytes = {};
+    report.code = "protocol_error";
+    report.message = ToString(Cause::kViolation);
+    report.retry.reset();
+    report.delay.reset();
+    Fail(&slot, std::move(taken.job), policy, Outcome::kLost, report, now);
   } else if (report.kind == Outcome::kAbort) {
     AbortJob(&slot, std::move(taken.job), policy, report, now);
   } else {
@@ -84,6 +92,10 @@ void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, const 
       AbortJob(&slot, std::move(delivery.job), policy, report, now);
     } else {
       report.message = message;
+      if (!end.broke.empty()) {
+        report.code = "protocol_error";
+        report.message = end.broke;
+      }
       Fail(&slot, std::move(delivery.job), policy, Outcome::kLost, report, now);
     }
   }
@@ -117,7 +129,8 @@ void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Ou
     later_.emplace(After(now, delay), std::move(job));
     return;
   }
-  const std::string_view code = outcome == Outcome::kTimeout ? "timeout" : "lost";
+  std::string_view code = report.code.empty() ? "lost" : report.code;
+  if (outcome == Outcome::kTimeout) code = "timeout";
   Update update = Begin(job, Update::Kind::kFail,
                         report.bytes.empty() ? make_error_(code, report.message, report.last_words)
                                              : std::string(report.bytes));

@@ -118,6 +118,7 @@ struct Slot {
   bool ever_ready = false;
   bool start_timed_out = false;
   bool term_sent = false;
+  bool unread = false;    ///< its output is left unread for now: its silence is not its own
   bool replaced = false;  ///< SIGKILL had no effect: another slot stands in
 
   TimePoint spawned_at = kNever;

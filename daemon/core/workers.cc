@@ -115,7 +115,7 @@ std::vector<Delivery> Workers::Gone(Slot& slot, TimePoint now) {
 void Workers::Heartbeat(Slot& slot, Delivery* delivery, Duration extend, TimePoint now) {
   for (Delivery& one : slot.in_flight) {
     if (delivery != nullptr && &one != delivery) continue;
-    if (one.stall.count() > 0 && one.started_at != kNever) one.stall_at = After(now, one.stall);
+    WatchStall(slot, one, now);
   }
   if (delivery != nullptr && extend.count() > 0 && delivery->limit_at != kNever &&
       !delivery->timed_out) {
@@ -127,6 +127,17 @@ void Workers::Heartbeat(Slot& slot, Delivery* delivery, Duration extend, TimePoi
     }
   }
   Arm(slot);
+}
+
+void Workers::SetUnread(Slot& slot, bool unread, TimePoint now) {
+  slot.unread = unread;
+  for (Delivery& delivery : slot.in_flight) WatchStall(slot, delivery, now);
+  Arm(slot);
+}
+
+void Workers::WatchStall(const Slot& slot, Delivery& delivery, TimePoint now) {
+  if (delivery.stall.count() == 0 || delivery.started_at == kNever || delivery.timed_out) return;
+  delivery.stall_at = slot.unread ? kNever : After(now, delivery.stall);
 }
 
 bool Workers::Handle(Slot& slot, Event event, const Facts& facts, Cause cause, TimePoint now) {
@@ -212,7 +223,7 @@ void Workers::StartRunning(Slot& slot, TimePoint now) {
     delivery.limit_at = at(delivery.time_limit);
     delivery.soft_at = at(limits.soft_time_limit);
     delivery.slow_at = at(limits.slow_job_threshold);
-    delivery.stall_at = at(delivery.stall);
+    WatchStall(slot, delivery, now);
   }
 }
 

@@ -53,6 +53,9 @@ class Workers {
   /// A sign of life of a running job; `extend` moves its time limit.
   void Heartbeat(Slot& slot, Delivery* delivery, Duration extend, TimePoint now);
 
+  /// Its output is not read for now (`unread`), or again: meanwhile no job of it can stall.
+  void SetUnread(Slot& slot, bool unread, TimePoint now);
+
   /// Recomputes the slot's earliest deadline; lowers NextDeadline when it is earlier.
   void Arm(Slot& slot);
   /// A moment at or before the earliest deadline of all; kNever when there is none.
@@ -70,6 +73,7 @@ class Workers {
   bool EndJobTime(Slot& slot, Delivery& delivery, Cause cause, TimePoint now);
   void ReportSlow(Slot& slot, Delivery& delivery, TimePoint now);
   void SendCancel(Slot& slot, Delivery& delivery, CancelReason reason, TimePoint now);
+  static void WatchStall(const Slot& slot, Delivery& delivery, TimePoint now);
   [[nodiscard]] static TimePoint StateDeadline(const Slot& slot);
 
   Outbox& outbox_;

@@ -37,6 +37,10 @@ struct ChildSpec {
   Stderr stderr_mode = Stderr::kPipe;
   bool side_pipe = false;    ///< descriptor 3 is a pipe from the child, for ChildEvents::on_side
   Duration pipe_grace{250};  ///< how long after the exit stdout is still awaited
+  /// Where the child finds our two pipes. kExtra: on 3 (in) and 4 (out); then 0 is /dev/null, and 1
+  /// goes where 2 goes.
+  enum class Channel { kStdio, kExtra };
+  Channel channel = Channel::kStdio;
 };
 
 /// How a child ended. Exactly one of exit code and signal counts.

@@ -12,8 +12,15 @@
 namespace workmand::io {
 namespace {
 
-/// The first descriptor after stdio: the side pipe, then the launch report.
-constexpr int kFirstFd = 3;
+/// Of a channel beside stdio, as the child sees it; its other half is 3. A side pipe is 3, too.
+constexpr int kExtraOut = 4;
+constexpr int kSidePipe = 3;
+
+/// The last descriptor that the command gets; the one of the launch report follows it.
+int LastFd(const ChildSpec& spec) {
+  if (spec.channel == ChildSpec::Channel::kExtra) return kExtraOut;
+  return spec.side_pipe ? kSidePipe : STDERR_FILENO;
+}
 
 std::string LimitText(std::uint64_t value) {
   return value == std::numeric_limits<std::uint64_t>::max() ? "unlimited" : std::to_string(value);
@@ -27,6 +34,12 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
+uv_stdio_container_t Null() {
+  uv_stdio_container_t container{};
+  container.flags = UV_IGNORE;
+  return container;
+}
+
 uv_stdio_container_t Inherit(int fd) {
   uv_stdio_container_t container{};
   container.flags = UV_INHERIT_FD;
@@ -38,11 +51,7 @@ uv_stdio_container_t Inherit(int fd) {
 Result<uv_stdio_container_t> StderrOf(const ChildSpec& spec, Pipe& pipe) {
   switch (spec.stderr_mode) {
     case ChildSpec::Stderr::kInherit: return Inherit(STDERR_FILENO);
-    case ChildSpec::Stderr::kNull: {
-      uv_stdio_container_t null{};
-      null.flags = UV_IGNORE;
-      return null;
-    }
+    case ChildSpec::Stderr::kNull: return Null();
     case ChildSpec::Stderr::kPipe: break;
   }
   auto made = MakePipe(PipeDirection::kFromChild);
@@ -60,13 +69,13 @@ std::vector<std::string> LauncherCommand(const ChildSpec& spec, pid_t parent, in
     command.emplace_back(option);
     command.push_back(std::move(value));
   };
+  if (LastFd(spec) != STDERR_FILENO) add("--last-fd", std::to_string(LastFd(spec)));
   for (const auto& [name, value] : spec.rlimits) {
     add("--rlimit", name + "=" + LimitText(value) + ":" + LimitText(value));
   }
   if (spec.soft_file_limit && !spec.rlimits.contains("nofile")) {
     add("--rlimit", "nofile=" + LimitText(*spec.soft_file_limit) + ":");
   }
-  if (spec.side_pipe) add("--keep-fds", "1");
   if (spec.nice) add("--nice", std::to_string(*spec.nice));
   if (spec.umask) add("--umask", std::to_string(*spec.umask));
   if (!spec.user.empty()) add("--user", spec.user);
@@ -98,11 +107,15 @@ Result<StartedChild> StartChild(Loop& loop, uv_process_t* process, const ChildSp
   auto err_stdio = StderrOf(spec, err);
   if (!err_stdio) return tl::unexpected(err_stdio.error());
 
-  std::vector<uv_stdio_container_t> stdio{Inherit(in->theirs.get()), Inherit(out->theirs.get()),
-                                          *err_stdio};
+  std::vector<uv_stdio_container_t> stdio{Inherit(in->theirs.get()), Inherit(out->theirs.get())};
+  if (spec.channel == ChildSpec::Channel::kExtra) {
+    stdio.insert(stdio.begin(), {Null(), *err_stdio, *err_stdio});
+  } else {
+    stdio.push_back(*err_stdio);
+  }
   if (side.theirs) stdio.push_back(Inherit(side.theirs.get()));
   stdio.push_back(Inherit(report->theirs.get()));
-  auto command = LauncherCommand(spec, ::getpid(), side.theirs ? kFirstFd + 1 : kFirstFd);
+  auto command = LauncherCommand(spec, ::getpid(), LastFd(spec) + 1);
   auto args = Pointers(command);
   auto env_texts = spec.env;
   auto env = Pointers(env_texts);

@@ -22,7 +22,7 @@ enum { kExitUsage = 64, kExitFailed = 127, kMaxLimits = 32 };
 
 typedef struct {
   int report_fd; /* -1 = complain on stderr */
-  unsigned keep; /* how many descriptors above 2 the command gets */
+  int last_fd;   /* the last one that the command keeps */
   pid_t parent;  /* 0 = no parent-death signal */
   const char* limits[kMaxLimits];
   size_t limit_count;
@@ -49,12 +49,11 @@ static const char kHelp[] =
     "  --group NAME             group\n"
     "  --chdir DIR              working directory\n"
     "  --parent PID             die (SIGKILL) when this parent dies\n"
-    "  --keep-fds N             descriptors 3 to 2+N are the command's, too\n"
     "  --report-fd N            write a failure there instead of to stderr; nothing = success\n"
+    "  --last-fd N              keep the descriptors up to N (default: 2) and close the others\n"
     "\n"
-    "Signals are set to their defaults, and other descriptors above 2 are closed. Exit status: "
-    "that of\n"
-    "COMMAND; 127 when it could not be started; 64 for wrong usage.\n";
+    "Signals are set to their defaults. Exit status: that of COMMAND; 127 when it could not be\n"
+    "started; 64 for wrong usage.\n";
 
 static const struct {
   const char* name;
@@ -203,7 +202,7 @@ static void ResetSignals(void) {
 
 /* Whatever the parent forgot to mark is not to reach the command, and neither is the report. */
 static void CloseOnExec(const Options* options) {
-  const unsigned first = STDERR_FILENO + 1 + options->keep;
+  const unsigned first = (unsigned)options->last_fd + 1;
   if (close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
   if (options->report_fd >= 0)
     fcntl(options->report_fd, F_SETFD, FD_CLOEXEC); /* before Linux 5.11 */
@@ -237,8 +236,8 @@ static void Parse(Options* options, char** args) {
       options->parent = (pid_t)ParseNumber(options, value);
     } else if (strcmp(name, "--report-fd") == 0) {
       options->report_fd = (int)ParseNumber(options, value);
-    } else if (strcmp(name, "--keep-fds") == 0) {
-      options->keep = (unsigned)ParseNumber(options, value);
+    } else if (strcmp(name, "--last-fd") == 0) {
+      options->last_fd = (int)ParseNumber(options, value);
     } else {
       Fail(options, kExitUsage, "unknown option: %s", name);
     }
@@ -250,7 +249,7 @@ static void Parse(Options* options, char** args) {
 }
 
 int main(int argc, char** argv) {
-  Options options = {.report_fd = -1};
+  Options options = {.report_fd = -1, .last_fd = STDERR_FILENO};
   Parse(&options, argv + (argc > 0));
   SetLimits(&options);
   if (options.nice != NULL &&

@@ -28,7 +28,6 @@ const std::vector<FutureKey>& FutureKeys() {
       {"max_memory", "0", "recycle workers with max_reqs_per_child or max_lifetime"},
       {"max_memory_hard", "0", "limit the address space with rlimits.as"},
       {"max_memory_pool", "0", "lower max_workers, or limit the whole service from outside"},
-      {"channel", "stdio", "only 'stdio' is"},
       {"watch", "[]", "send SIGHUP to workmand after a change of files"},
       {"hooks", "{}", "follow the log with log.format: json"},
       {"admin.port", "0", "ask the control socket with workman status"},

@@ -38,6 +38,8 @@ constexpr std::array kFormats = {Choice<log::Format>{"text", log::Format::kText}
 constexpr std::array kStderrModes = {Choice<StderrMode>{"log", StderrMode::kLog},
                                      Choice<StderrMode>{"inherit", StderrMode::kInherit},
                                      Choice<StderrMode>{"null", StderrMode::kNull}};
+constexpr std::array kChannels = {Choice<Channel>{"stdio", Channel::kStdio},
+                                  Choice<Channel>{"fd", Channel::kFd}};
 constexpr std::array kGarbage = {Choice<GarbagePolicy>{"tolerate", GarbagePolicy::kTolerate},
                                  Choice<GarbagePolicy>{"strict", GarbagePolicy::kStrict}};
 
@@ -137,7 +139,9 @@ std::vector<Key> ProtocolKeys() {
       DurationKey("exit_grace", WORKMAND_AT(exit_grace), kZeroRefused),
       DurationKey("write_timeout", WORKMAND_AT(write_timeout), kZeroRefused),
       IntegerKey("max_violations", WORKMAND_AT(max_violations), kAnyCount),
+      DurationKey("ping_interval", WORKMAND_AT(ping_interval)),
       SwitchKey("kill_group", WORKMAND_AT(kill_group)),
+      ChoiceKey("channel", WORKMAND_AT(channel), kChannels),
       ChoiceKey("stderr", WORKMAND_AT(stderr_mode), kStderrModes),
       ChoiceKey("stdout_garbage", WORKMAND_AT(stdout_garbage), kGarbage),
       NeedsRestart(QueueKey()),

@@ -27,6 +27,8 @@ enum class StopSignal { kAuto, kAlways, kNone };
 enum class StderrMode { kLog, kInherit, kNull };
 enum class PayloadKind { kJson, kText, kBase64, kAuto };
 enum class GarbagePolicy { kTolerate, kStrict };
+/// Where a worker finds the protocol: on stdin and stdout, or on descriptors 3 and 4.
+enum class Channel { kStdio, kFd };
 
 /// How workers are talked to: the line protocol, a process for each job, or a filter of lines.
 enum class Mode { kProtocol, kExec, kLines };
@@ -176,8 +178,10 @@ struct Profile {
   Duration stall_timeout{0};  ///< 0 = off
   Duration exit_grace{5'000};
   Duration write_timeout{30'000};
-  int max_violations = 100;  ///< 0 = off
+  int max_violations = 100;         ///< 0 = off
+  Duration ping_interval{300'000};  ///< how long a worker is idle before it is pinged; 0 = off
   bool kill_group = false;
+  Channel channel = Channel::kStdio;
   StderrMode stderr_mode = StderrMode::kLog;
   GarbagePolicy stdout_garbage = GarbagePolicy::kTolerate;
   Mode mode = Mode::kProtocol;

@@ -17,12 +17,15 @@
 
 namespace workmand {
 
-/// An answer to a settlement (kDone, kFail, kAbort), for the log and the counters. Also a kExtend
-/// that was answered kLost, the pump's own renewals included: the job may run elsewhere now.
+/// An answer to a settlement (kDone, kFail, kAbort), for the log and the counters, and to a kData
+/// with a source. Also a kExtend that was answered kLost, the pump's own renewals included: the job
+/// may run elsewhere now.
 struct AppliedUpdate {
   Token token;
   Update::Kind kind = Update::Kind::kDone;
   Applied answer = Applied::kOk;
+  std::uint64_t source = 0;  ///< of the update
+  std::size_t size = 0;      ///< of its `bytes`, which the pump holds no longer
 };
 
 struct PumpState {

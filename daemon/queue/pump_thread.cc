@@ -137,9 +137,13 @@ void PumpThread::Report(const Update& update, Applied answer) {
   if (IsSettlement(update.kind)) {
     // Refused means not settled: the job is still ours, and its lease is renewed on.
     if (answer != Applied::kRefused) held_.erase(update.token);
-    report_.push_back({update.token, update.kind, answer});
+    report_.push_back({update.token, update.kind, answer, update.source, update.bytes.size()});
+  } else if (update.kind == Update::Kind::kData && update.source != 0) {
+    report_.push_back({update.token, update.kind, answer, update.source, update.bytes.size()});
   } else if (update.kind == Update::Kind::kExtend && answer == Applied::kLost) {
-    if (held_.erase(update.token) > 0) report_.push_back({update.token, update.kind, answer});
+    if (held_.erase(update.token) > 0) {
+      report_.push_back({update.token, update.kind, answer, 0, 0});
+    }
   }
 }
 

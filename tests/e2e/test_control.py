@@ -16,8 +16,10 @@ class Status(harness.TestCase):
 
         status = daemon.status()
 
-        self.assertEqual(sorted(status), ["counts", "generation", "pid", "profile", "queue",
-                                          "state", "version", "workers"])
+        self.assertEqual(sorted(status), ["counts", "dropped", "generation", "pid", "profile",
+                                          "queue", "state", "version", "violations", "workers"])
+        self.assertEqual(status["violations"], {})
+        self.assertEqual(status["dropped"], {"data": 0, "log": 0, "stderr": 0})
         self.assertEqual((status["profile"], status["pid"], status["generation"], status["state"]),
                          ("t", daemon.process.pid, 1, "running"))
         self.assertEqual(sorted(status["counts"]), ["abort", "dead", "done", "fail", "lost",

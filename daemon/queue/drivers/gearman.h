@@ -93,6 +93,8 @@ class GearmanQueue final : public Queue {
   void SubmitFollowUps(std::span<const Update> updates, std::span<Applied> answers);
   /// Writes one update to its lane, which is returned when a barrier has to confirm it.
   WorkerLane* Settle(const Update& update, Applied& answer, TimePoint now);
+  /// Waits until the lane is not far behind; one that takes nothing for long is lost.
+  void SendOut(WorkerLane& lane, TimePoint now);
   void End(std::unordered_map<std::uint64_t, Held>::iterator held, TimePoint now);
   /// Waits until every lane of `lanes` has answered all its barriers and submits, or is lost.
   void Confirm(std::vector<WorkerLane*> lanes);

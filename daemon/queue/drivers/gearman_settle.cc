@@ -15,9 +15,9 @@ namespace {
 /// Gearman's progress is two whole numbers; a fraction is told in steps of this.
 constexpr double kFractionSteps = 10'000;
 constexpr double kMostWhole = 2'000'000'000;
-/// Behind so much that a server has not read, progress and partial data are dropped: they are best
-/// effort, and must not fill the memory while a server hangs.
-constexpr std::size_t kMostUnsent = std::size_t{16} * 1024 * 1024;
+/// Behind so much that a server has not read, progress is dropped, since it would be stale, and
+/// partial data waits, so that it does not fill the memory while a server hangs.
+constexpr std::size_t kMostUnsent = std::size_t{1} << 20U;
 
 bool IsWhole(double number) {
   return number >= 0 && number <= kMostWhole && std::floor(number) == number;
@@ -40,7 +40,8 @@ void WriteProgress(std::string& out, std::string_view handle, const Update& upda
 
 void WriteNote(std::string& out, std::string_view handle, const Update& update) {
   if (update.kind == Update::Kind::kData) {
-    AppendPacket(out, PacketType::kWorkData, {handle, update.bytes});
+    const auto type = update.warn ? PacketType::kWorkWarning : PacketType::kWorkData;
+    AppendPacket(out, type, {handle, update.bytes});
   } else {
     WriteProgress(out, handle, update);
   }
@@ -174,9 +175,17 @@ WorkerLane* GearmanQueue::Settle(const Update& update, Applied& answer, TimePoin
   const std::string& handle = held->second.handle;
   switch (update.kind) {
     case Update::Kind::kProgress:
-    case Update::Kind::kData:
       if (lane.wire.Unsent() < kMostUnsent) WriteNote(lane.wire.Out(), handle, update);
       lane.wire.Flush();
+      return nullptr;
+    case Update::Kind::kData:
+      if (update.bytes.size() > kMaxPayload) {
+        answer = Applied::kUnsupported;
+        return nullptr;
+      }
+      WriteNote(lane.wire.Out(), handle, update);
+      SendOut(lane, now);
+      if (lane.wire.state() == Lane::State::kLost) answer = Applied::kLost;
       return nullptr;
     case Update::Kind::kExtend: answer = Applied::kUnsupported; return nullptr;
     case Update::Kind::kDone:
@@ -201,6 +210,22 @@ WorkerLane* GearmanQueue::Settle(const Update& update, Applied& answer, TimePoin
       break;
   }
   return nullptr;
+}
+
+void GearmanQueue::SendOut(WorkerLane& lane, TimePoint now) {
+  lane.wire.Flush();
+  TimePoint give_up = After(now, kConfirmTimeout);
+  while (lane.wire.Unsent() > kMostUnsent && lane.wire.state() != Lane::State::kLost) {
+    const std::size_t before = lane.wire.Unsent();
+    poller_.Add(lane.wire);
+    (void)poller_.Wait(nullptr, give_up);
+    now = Clock::now();
+    if (lane.wire.Unsent() < before) {
+      give_up = After(now, kConfirmTimeout);
+    } else if (now >= give_up) {
+      lane.wire.Lose("took nothing of a result for 5 s");
+    }
+  }
 }
 
 void GearmanQueue::End(std::unordered_map<std::uint64_t, Held>::iterator held, TimePoint now) {

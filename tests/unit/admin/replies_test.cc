@@ -30,6 +30,8 @@ Snapshot SampleSnapshot() {
   snapshot.workers = {busy, down};
   snapshot.queue = {"sqlite", true, 1, 42, std::nullopt};
   snapshot.counts = {20, 16, 1, 1, 0, 1, 0};
+  snapshot.violations = {{"V04", 3}, {"V18", 1}};
+  snapshot.dropped = {7, 8, 9};
   return snapshot;
 }
 
@@ -41,7 +43,8 @@ TEST_CASE("the status has every member in its fixed order", "[admin]") {
         R"("running_ms":1250}},{"worker":"thumbs-2","pid":null,"state":"down","generation":2,)"
         R"("jobs":0,"job":null}],"queue":{"driver":"sqlite","state":"up","held":1,"depth":42,)"
         R"("oldest_ms":null},"counts":{"taken":20,"done":16,"fail":1,"abort":1,"lost":0,)"
-        R"("timeout":1,"dead":0}}})");
+        R"("timeout":1,"dead":0},"violations":{"V04":3,"V18":1},)"
+        R"("dropped":{"data":7,"log":8,"stderr":9}}})");
 }
 
 TEST_CASE("the arguments of a job show only where they were given", "[admin]") {

@@ -34,6 +34,38 @@ TEST_CASE("limits niceness mask and folder are those of the specification", "[io
   CHECK(OutputOf(spec) == "123\n123\n7\n0027\n/usr\n");
 }
 
+TEST_CASE("the protocol can lie beside stdio", "[io]") {
+  TestLoop test;
+  Recorded seen;
+  ChildSpec spec = Shell(
+      "read line <&3; echo \"got $line\" >&4; echo out; echo err >&2; read rest || echo empty; "
+      "ls -l /proc/self/fd | grep -c ' [5-9] ->'");
+  spec.channel = ChildSpec::Channel::kExtra;
+  REQUIRE(seen.Start(test.loop, spec));
+  seen.child->Write("hello\n");
+  seen.child->CloseStdin();
+
+  REQUIRE(test.Wait([&] { return seen.gone(); }));
+
+  CHECK(seen.out == "got hello\n");
+  // The listing itself holds one more open.
+  CHECK(seen.err == "out\nerr\nempty\n1\n");
+}
+
+TEST_CASE("what goes nowhere takes stdout along when the protocol lies beside it", "[io]") {
+  TestLoop test;
+  Recorded seen;
+  ChildSpec spec = Shell("echo out; echo err >&2; stat -c %F -L /proc/self/fd/2 >&4");
+  spec.channel = ChildSpec::Channel::kExtra;
+  spec.stderr_mode = ChildSpec::Stderr::kNull;
+  REQUIRE(seen.Start(test.loop, spec));
+
+  REQUIRE(test.Wait([&] { return seen.gone(); }));
+
+  CHECK(seen.err.empty());
+  CHECK(seen.out == "character special file\n");
+}
+
 TEST_CASE("no core is dumped unless the specification says so", "[io]") {
   ChildSpec spec = Shell("ulimit -Sc");
   CHECK(OutputOf(spec) == "0\n");

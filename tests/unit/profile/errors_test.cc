@@ -217,7 +217,6 @@ TEST_CASE("a key to come is refused with a sentence that says so", "[profile]") 
        "from outside"},
       {"watch: [src]",
        "2:8: watch: is not supported yet: send SIGHUP to workmand after a change of files"},
-      {"channel: fd", "2:10: channel: is not supported yet: only 'stdio' is"},
       {"hooks: {on_start: [x]}",
        "2:8: hooks: is not supported yet: follow the log with log.format: json"},
       {"admin: {port: 8989}",
@@ -240,9 +239,10 @@ TEST_CASE("a key to come is refused with a sentence that says so", "[profile]") 
 TEST_CASE("a key to come is accepted with the value that asks for nothing", "[profile]") {
   const Profile plain = Good(kMinimal);
 
-  for (const std::string text : {"preload: false", "max_memory: 0", "max_memory_hard: 0MiB",
-                                 "max_memory_pool: 0", "watch: []", "channel: stdio", "hooks: {}",
-                                 "admin: {port: 0}", "exec:", "exec: {}", "lines: {}", "watch:"}) {
+  for (const std::string text :
+       {"mode: protocol", "preload: false", "max_memory: 0", "max_memory_hard: 0MiB",
+        "max_memory_pool: 0", "watch: []", "hooks: {}", "admin: {port: 0}", "exec:", "exec: {}",
+        "lines: {}", "watch:"}) {
     CHECK(Good(kMinimal + text + "\n") == plain);
   }
 }

@@ -70,7 +70,9 @@ stall_timeout: 2s
 exit_grace: 3s
 write_timeout: 4s
 max_violations: 0
+ping_interval: 0
 kill_group: true
+channel: fd
 stderr: 'null'
 stdout_garbage: strict
 admin: {show_args: true}
@@ -117,7 +119,9 @@ admin: {show_args: true}
   CHECK(profile.exit_grace == seconds(3));
   CHECK(profile.write_timeout == seconds(4));
   CHECK(profile.max_violations == 0);
+  CHECK(profile.ping_interval == seconds(0));
   CHECK(profile.kill_group);
+  CHECK(profile.channel == Channel::kFd);
   CHECK(profile.stderr_mode == StderrMode::kNull);
   CHECK(profile.stdout_garbage == GarbagePolicy::kStrict);
   CHECK(profile.admin.show_args);

@@ -176,5 +176,32 @@ TEST_CASE("the message of an error is empty when it has none", "[protocol]") {
   REQUIRE(ErrorMessage("").empty());
 }
 
+TEST_CASE("a feature that was not offered is told from a broken message", "[protocol]") {
+  const auto not_offered = [](std::string_view line) {
+    const Decoded decoded = Decode(line);
+    return std::get<Malformed>(decoded).not_offered;
+  };
+
+  CHECK(not_offered(R"({"type":"done","id":"A","result_file":"/x"})"));
+  CHECK(not_offered(R"({"type":"done","id":"A","result_file":7})"));
+  CHECK(not_offered(R"({"type":"enqueue","task":"T","args_file":"/x"})"));
+  CHECK_FALSE(not_offered(R"({"type":"done","result_file":"/x"})"));
+  CHECK_FALSE(not_offered(R"({"type":"done","id":"A","result_file":"/x","enqueue":7})"));
+  CHECK_FALSE(not_offered(R"({"type":"enqueue","args_file":"/x"})"));
+  CHECK_FALSE(not_offered(R"({"type":"fail","id":"A"})"));
+}
+
+TEST_CASE("who waits for an answer to a broken request is known", "[protocol]") {
+  const auto ref = [](std::string_view line) {
+    const Decoded decoded = Decode(line);
+    return std::get<Malformed>(decoded).ref;
+  };
+
+  CHECK(ref(R"({"type":"enqueue","task":7,"ref":"r1"})") == "r1");
+  CHECK(ref(R"({"type":"enqueue","task":"T","args_file":"/x","ref":"r\u0032"})") == "r2");
+  CHECK(ref(R"({"type":"enqueue","task":"T","ref":7})").empty());
+  CHECK(ref(R"({"type":"fail","id":"A","ref":"r1"})").empty());
+}
+
 }  // namespace
 }  // namespace workman::protocol

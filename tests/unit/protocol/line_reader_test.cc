@@ -112,6 +112,20 @@ TEST_CASE("an overlong line keeps its first 4 KiB in bounded memory and a good l
   REQUIRE(reader.pending() == 0);
 }
 
+TEST_CASE("an overlong line is known before it ends", "[protocol]") {
+  LineReader reader(64);
+  const auto ignore = [](const Line&) { return true; };
+  reader.Feed(std::string(64, 'x'), ignore);
+  CHECK_FALSE(reader.overflowing());
+
+  reader.Feed("x", ignore);
+  CHECK(reader.overflowing());
+  CHECK(reader.partial().front() == 'x');
+
+  reader.Feed("\n", ignore);
+  CHECK_FALSE(reader.overflowing());
+}
+
 TEST_CASE("an overlong line without a line feed is reported at the end of the stream",
           "[protocol]") {
   const std::vector<Copy> lines =
@@ -151,7 +165,7 @@ TEST_CASE("the end of the stream empties the reader", "[protocol]") {
   REQUIRE_FALSE(reader.Finish().has_value());
 }
 
-TEST_CASE("a callback that returns false drops the rest of the chunk", "[protocol]") {
+TEST_CASE("a callback that returns false gets the rest of the chunk back", "[protocol]") {
   LineReader reader(64);
   std::vector<std::string> lines;
   const auto stop_at_b = [&lines](const Line& line) {
@@ -159,10 +173,12 @@ TEST_CASE("a callback that returns false drops the rest of the chunk", "[protoco
     return line.text != "b";
   };
 
-  reader.Feed("a\nb\nc\nd", stop_at_b);
-  reader.Feed("e\n", stop_at_b);
+  REQUIRE(reader.Feed("a\nb\nc\nd", stop_at_b) == "c\nd");
+  REQUIRE(reader.Feed("e\nb\n", stop_at_b).empty());
+  REQUIRE(reader.Feed("c\nd", stop_at_b).empty());
+  REQUIRE(reader.Feed("d\n", stop_at_b).empty());
 
-  REQUIRE(lines == std::vector<std::string>{"a", "b", "e"});
+  REQUIRE(lines == std::vector<std::string>{"a", "b", "e", "b", "c", "dd"});
 }
 
 TEST_CASE("a line that lies whole in a chunk is not copied", "[protocol]") {

@@ -74,6 +74,32 @@ TEST_CASE("a post that is not urgent is applied all the same", "[queue]") {
   CHECK(harness.batch.applied[0].answer == Applied::kOk);
 }
 
+TEST_CASE("who wants to know what became of a part of a result is told", "[queue]") {
+  PumpHarness harness;
+  harness.Start();
+  REQUIRE(harness.UntilLink(Link::kUp));
+  std::vector<Update> updates(3);
+  updates[0].kind = Update::Kind::kData;  // nobody wants to know
+  updates[0].bytes = "a";
+  updates[1].kind = Update::Kind::kData;
+  updates[1].bytes = "part";
+  updates[1].source = 7;
+  updates[2].kind = Update::Kind::kDone;
+  updates[2].bytes = "whole";
+  updates[2].source = 8;
+
+  Post(harness, std::move(updates));
+  REQUIRE(harness.UntilApplied(2));
+
+  const AppliedUpdate& part = harness.batch.applied[0];
+  CHECK(part.kind == Update::Kind::kData);
+  CHECK(part.source == 7);
+  CHECK(part.size == 4);
+  CHECK(harness.batch.applied[1].kind == Update::Kind::kDone);
+  CHECK(harness.batch.applied[1].source == 8);
+  CHECK(harness.batch.applied[1].size == 5);
+}
+
 TEST_CASE("tasks are registered before the next fetch", "[queue]") {
   PumpHarness harness;
   harness.Start();
