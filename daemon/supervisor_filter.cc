@@ -91,7 +91,7 @@ void Supervisor::OnFrame(WorkerProcess& worker, const Frame& frame) {
     report.bytes = answer.bytes;
     report.message = answer.message;
   }
-  OnOutcome(worker, DeliveryId(live.id).view(), report, "");
+  OnOutcome(worker, DeliveryId(live.id).view(), report, "", frame.bytes);
   if (frame.is == Frame::Is::kTooLong) {
     Violate(worker, "V06", "an answer longer than max_line", frame.bytes, Weight::kSevere);
   }
