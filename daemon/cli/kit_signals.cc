@@ -116,23 +116,20 @@ void IntIgnored(Bench& bench) {
   subject.EndsWell(subject.step(), "the end of stdin");
 }
 
-/// How long the short job takes from its first progress to its outcome, at the least.
-std::chrono::microseconds LengthOfShortJob(Bench& bench) {
-  auto least = std::chrono::microseconds::max();
+using Microseconds = std::chrono::microseconds;
+
+/// How long the short job takes in a fresh worker, from its first progress to its outcome.
+Microseconds LengthOfShortJob(Bench& bench) {
   Subject& subject = bench.Boot({"kit.sleep"});
-  for (int i = 0; i < 3; ++i) {
-    const std::string id = subject.Job("kit.sleep", "{\"s\":0.01}");
-    subject.Begun(id);
-    const TimePoint start = Clock::now();
-    subject.Done(id);
-    least = std::min(least,
-                     std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start));
-  }
-  return least;
+  const std::string id = subject.Job("kit.sleep", "{\"s\":0.01}");
+  subject.Begun(id);
+  const TimePoint start = Clock::now();
+  subject.Done(id);
+  return std::chrono::duration_cast<Microseconds>(Clock::now() - start);
 }
 
 /// ABRT at a random moment around the end of a short job. Its outcome's type.
-std::string RaceOnce(Bench& bench, std::chrono::microseconds wait, int round) {
+std::string RaceOnce(Bench& bench, Microseconds wait, int round) {
   Subject& subject = bench.Boot({"kit.sleep"});
   const std::string id = subject.Job("kit.sleep", "{\"s\":0.01}");
   subject.Begun(id);
@@ -156,12 +153,17 @@ std::string RaceOnce(Bench& bench, std::chrono::microseconds wait, int round) {
 void AbortRace(Bench& bench) {
   // Seeds differ from run to run: the race is looked for in other places each time.
   std::mt19937 random(std::random_device{}());
-  const auto length = LengthOfShortJob(bench);
-  std::uniform_int_distribution<std::int64_t> pick(length.count() * 7 / 10,
-                                                   length.count() * 13 / 10 + 500);
+  constexpr std::int64_t kSpread = 1'000;
+  std::uniform_int_distribution<std::int64_t> around(-kSpread, kSpread);
+  // Workers differ, and so does one and the same from hour to hour: the moment moves towards where
+  // either outcome is as likely as the other.
+  Microseconds middle = LengthOfShortJob(bench);
   int done = 0;
   for (int round = 1; round <= bench.options().rounds; ++round) {
-    if (RaceOnce(bench, std::chrono::microseconds(pick(random)), round) == "done") ++done;
+    const Microseconds wait = middle + Microseconds(around(random));
+    const bool late = RaceOnce(bench, std::max(wait, Microseconds(0)), round) == "done";
+    done += late ? 1 : 0;
+    middle += Microseconds(late ? -kSpread / 4 : kSpread / 4);
   }
   bench.Remark(std::to_string(done) + " done, " + std::to_string(bench.options().rounds - done) +
                " abort");

@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <random>
 #include <sstream>
 #include <unistd.h>
 #include <utility>
 #include <variant>
 
 #include "daemon/cli/kit.h"
+#include "daemon/cli/worker_lines.h"
 #include "protocol/decode.h"
 #include "protocol/encode.h"
 
@@ -55,31 +55,8 @@ std::string HelloLine() {
   return line;
 }
 
-std::string NewId() {
-  constexpr std::string_view kLetters =
-      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  static std::random_device random;
-  std::uniform_int_distribution<std::size_t> pick(0, kLetters.size() - 1);
-  std::string id;
-  while (id.size() < 16) id += kLetters[pick(random)];
-  return id;
-}
-
-/// On one line, and not too much of it.
 std::string Shown(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  std::string shown;
-  for (const char c : text.substr(0, kShownBytes)) {
-    if (c == '\n') {
-      shown += "\\n";
-    } else if (c == '\r') {
-      shown += "\\r";
-    } else {
-      shown += c;
-    }
-  }
-  if (text.size() > kShownBytes) shown += "… (" + std::to_string(text.size()) + " bytes)";
-  return shown;
+  return OnOneShortLine(text, kShownBytes);
 }
 
 }  // namespace
@@ -126,7 +103,7 @@ void Subject::Signal(int signo, std::string_view name) {
 }
 
 Subject::Line Subject::JobLine(std::string_view task, std::string_view args, bool binary) {
-  Line line{NewId(), {}};
+  Line line{NewDeliveryId(), {}};
   wire::JobMessage job;
   job.id = line.id;
   job.task = task;

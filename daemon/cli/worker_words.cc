@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "daemon/cli/run.h"
 #include "daemon/cli/test_worker.h"
+#include "daemon/profile/units.h"
 #include "protocol/json_slicer.h"
 
 namespace workmand::cli {
@@ -14,6 +16,12 @@ std::string CheckJson(const std::string& text) {
   return workman::protocol::IsJson(text, workman::protocol::kMaxPayloadDepth)
              ? ""
              : "must be JSON (got " + text + ")";
+}
+
+std::string CheckTimeLimit(const std::string& text) {
+  const Result<Duration> limit = ParseDuration(text);
+  if (!limit) return limit.error().message;
+  return *limit == kInfinite ? "must have an end; 0 is no limit (got " + text + ")" : "";
 }
 
 }  // namespace
@@ -65,8 +73,38 @@ void AddTestWorker(CLI::App& app, std::function<ExitCode()>& chosen) {
 }
 
 void AddRun(CLI::App& app, std::function<ExitCode()>& chosen) {
-  (void)app;
-  (void)chosen;
+  CLI::App* command =
+      app.add_subcommand("run", "Run one job by hand, on a worker of its own, without a queue");
+  auto options = std::make_shared<RunOptions>();
+  auto words = std::make_shared<std::vector<std::string>>();
+  command
+      ->add_option("-p,--profile", options->profile,
+                   "take limits, environment and the command from it")
+      ->type_name("PROFILE.yaml");
+  command
+      ->add_option_function<std::string>(
+          "--time-limit",
+          [options](const std::string& text) { options->time_limit = *ParseDuration(text); },
+          "abort the job after this, e.g. 30s; 0 = never")
+      ->type_name("TIME")
+      ->check([](const std::string& text) { return CheckTimeLimit(text); });
+  command
+      ->add_option("WORDS", *words,
+                   "behind --: COMMAND… TASK JSON; with - for JSON it is read from stdin")
+      ->required();
+  command->final_callback([options, words, &chosen] {
+    constexpr std::size_t kTaskAndJson = 2;
+    const std::size_t least = kTaskAndJson + (options->profile.empty() ? 1 : 0);
+    if (words->size() < least) {
+      throw CLI::ValidationError(options->profile.empty()
+                                     ? "run needs -- COMMAND… TASK JSON"
+                                     : "run needs -- TASK JSON, or -- COMMAND… TASK JSON");
+    }
+    options->args = words->back();
+    options->task = (*words)[words->size() - kTaskAndJson];
+    options->command.assign(words->begin(), words->end() - kTaskAndJson);
+    chosen = [options] { return Run(*options); };
+  });
 }
 
 }  // namespace workmand::cli
