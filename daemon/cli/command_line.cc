@@ -16,6 +16,7 @@
 #include "daemon/cli/enqueue.h"
 #include "daemon/cli/failed.h"
 #include "daemon/cli/test_queue.h"
+#include "daemon/cli/worker_words.h"
 #include "daemon/profile/units.h"
 
 namespace workmand::cli {
@@ -191,7 +192,7 @@ void AddTestQueue(CLI::App& app, Words& words) {
 
 /// Words that have a meaning to come are refused with a sentence of their own, whatever follows.
 bool IsToCome(std::string_view word) {
-  constexpr std::array<std::string_view, 4> kToCome = {"top", "why", "run", "test-worker"};
+  constexpr std::array<std::string_view, 2> kToCome = {"top", "why"};
   return std::ranges::find(kToCome, word) != kToCome.end();
 }
 
@@ -230,6 +231,8 @@ ExitCode RunCommandLine(int argc, const char* const* argv) {
   AddControl(app, words);
   AddFailed(app, words);
   AddTestQueue(app, words);
+  AddTestWorker(app, words.run);
+  AddRun(app, words.run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace workmand::cli {
 
@@ -38,6 +39,17 @@ Result<std::string> ReadAll(int fd) {
       return Fail(ErrorCode::kSystem, ErrnoText(errno));
     }
   }
+}
+
+Result<std::string> TakeArguments(std::optional<std::string> typed) {
+  if (typed && *typed != "-") return std::move(*typed);
+  if (::isatty(STDIN_FILENO) == 1) {
+    Complain("reading the job's arguments from the terminal; end them with Ctrl-D");
+  }
+  Result<std::string> all = ReadAll(STDIN_FILENO);
+  if (!all) return Fail(ErrorCode::kSystem, "cannot read stdin: " + all.error().message);
+  if (!all->empty() && all->back() == '\n') all->pop_back();
+  return all;
 }
 
 std::string ErrnoText(int error_number) {

@@ -2,6 +2,7 @@
 // out.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,8 @@ void PrintError(std::string_view text);
 
 /// Everything up to the end of `fd`. Blocks; the error is strerror's.
 [[nodiscard]] Result<std::string> ReadAll(int fd);
+/// What was typed; "-" or nothing: all of stdin, which blocks, without one line feed at its end.
+[[nodiscard]] Result<std::string> TakeArguments(std::optional<std::string> typed);
 /// strerror(3) of `error_number`, in a form that no other thread can change.
 std::string ErrnoText(int error_number);
 

@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unistd.h>
 #include <utility>
 
 #include "daemon/cli/arguments.h"
@@ -14,17 +13,6 @@
 
 namespace workmand::cli {
 namespace {
-
-Result<std::string> TakeArguments(std::optional<std::string> typed) {
-  if (typed && *typed != "-") return std::move(*typed);
-  if (::isatty(STDIN_FILENO) == 1) {
-    Complain("reading the job's arguments from the terminal; end them with Ctrl-D");
-  }
-  Result<std::string> all = ReadAll(STDIN_FILENO);
-  if (!all) return Fail(ErrorCode::kSystem, "cannot read stdin: " + all.error().message);
-  if (!all->empty() && all->back() == '\n') all->pop_back();
-  return all;
-}
 
 ExitCode PutOne(Target& target, const Enqueue& job) {
   const Result<std::string> id = target.Put(job);

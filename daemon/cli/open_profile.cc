@@ -8,11 +8,11 @@
 
 namespace workmand::cli {
 
-std::optional<Profile> OpenProfile(const std::string& path) {
+std::optional<Profile> OpenProfile(const std::string& path, bool for_a_worker) {
   LoadOptions options;
   options.environment = ProcessEnvironment();
   options.check_queue = CheckQueueOptions;
-  options.resolve_command = false;
+  options.resolve_command = for_a_worker;
   LoadedProfile loaded = LoadProfile(path, options);
   for (const ProfileError& error : loaded.errors) Complain(error.ToString());
   if (!loaded.ok()) return std::nullopt;
