@@ -26,11 +26,11 @@ def environment(**more):
 
 
 class Worker:
-    def __init__(self, program=FIXTURE, hello=HELLO, env=None, **options):
+    def __init__(self, command=(sys.executable, FIXTURE), hello=HELLO, env=None, **options):
         options.setdefault("stdin", subprocess.PIPE)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        self.process = subprocess.Popen([sys.executable, program], bufsize=0, **options,
+        self.process = subprocess.Popen(command, bufsize=0, **options,
                                         env=environment(WORKMAN="1", **(env or {})))
         self.input = self.process.stdin
         self.lines, self.notes, self.threads = queue.Queue(), queue.Queue(), []
