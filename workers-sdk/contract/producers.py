@@ -14,14 +14,9 @@ import tempfile
 import threading
 import unittest
 
-SDKS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(SDKS / "python/tests"), str(SDKS.parent / "tests/e2e")]
-
-import harness  # noqa: E402
-import kit  # noqa: E402
-from languages import LANGUAGES  # noqa: E402
-
-LANGUAGE = LANGUAGES[sys.argv.pop(1)]
+from case import LANGUAGE  # It tells where the next two are.
+import harness
+import kit
 
 
 def produce(call, task="kit.echo", args=None, env=None, **more):
