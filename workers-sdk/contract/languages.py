@@ -25,6 +25,19 @@ class Language:
 
 RUBY = ["ruby", "--disable-gems"]  # They take longer to load than all the rest.
 
+
+
+def php(*command, without=(), expected_failures=()):
+    return Language(
+        command=[*command, str(SDKS / "php/fixture.php")],
+        example=[*command, str(SDKS / "php/examples/thumbs.php")],
+        producer=[*command, str(SDKS / "php/producer.php")],
+        file="fixture.php", library="Worker.php", suffix=".php",
+        task_file="<?php $worker->task('%s', fn ($args) => $args);\n",
+        error_class="RuntimeException", without=frozenset({"threads", *without}),
+        expected_failures=expected_failures)
+
+
 LANGUAGES = {
     "ruby": Language(
         command=[*RUBY, str(SDKS / "ruby/fixture.rb")],
@@ -32,4 +45,8 @@ LANGUAGES = {
         producer=[*RUBY, str(SDKS / "ruby/producer.rb")],
         file="fixture.rb", library="workman.rb", suffix=".rb",
         task_file="Workman.task(%r) { |args| args }\n", error_class="RuntimeError"),
+    "php": php("php"),
+    # As where ext-ffi is missing: children inherit the protocol.
+    "php-without-ffi": php("php", "-d", "ffi.enable=0", without={"fd 1"},
+                           expected_failures=("child-print-protected", "child-does-not-hold")),
 }

@@ -120,8 +120,9 @@ class Descriptors(Case):
         worker.input = open(write, "wb", buffering=0)
         worker.follow(open(read, "rb", buffering=0), worker.lines)
         worker.ready()
-        child = worker.call("kit.orphan", {"s": 600})["result"]
-        self.addCleanup(os.kill, child, 9)
+        if "fd 1" not in LANGUAGE.without:
+            child = worker.call("kit.orphan", {"s": 600})["result"]
+            self.addCleanup(os.kill, child, 9)
         for args in ({"text": "one"}, {"text": "two", "child": True}):
             self.assertEqual(worker.call("kit.print", args)["type"], "done")
         worker.close()
