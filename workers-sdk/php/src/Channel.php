@@ -36,6 +36,7 @@ class Channel
     private ?\FFI $libc = null;
     private mixed $buffer = null;
     private mixed $poll = null;
+    private mixed $wait = null; // The address of $poll.
 
     /** Takes the protocol away from descriptors 0 and 1; a worker is made of this later. */
     public static function claim(): void
@@ -50,8 +51,9 @@ class Channel
     protected function adopt(): void
     {
         if (self::$claimed !== null) {
-            [$this->in, $this->out, $this->libc, $this->buffer, $this->poll] = [self::$claimed->in,
-                self::$claimed->out, self::$claimed->libc, self::$claimed->buffer, self::$claimed->poll];
+            foreach (['in', 'out', 'libc', 'buffer', 'poll', 'wait'] as $name) {
+                $this->$name = self::$claimed->$name;
+            }
             $this->supervised = true;
         }
     }
@@ -104,6 +106,7 @@ class Channel
         $this->poll = $libc->new('struct pollfd');
         $this->poll->fd = $this->in;
         $this->poll->events = 1;
+        $this->wait = \FFI::addr($this->poll);
     }
 
     /** For a forked child, which must not speak for us nor hold our pipes open. */
@@ -127,18 +130,33 @@ class Channel
         }
         $line .= "\n";
         while (true) {
-            $written = $this->libc !== null ? $this->libc->write($this->out, $line, strlen($line))
-                : @fwrite($this->out, $line);
-            if ($written === strlen($line)) {
+            $written = $this->libc !== null ? $this->libc->write($this->out, $line, \strlen($line)) : $this->put($line);
+            if ($written === \strlen($line)) {
                 return;
             }
             if ($written > 0) {
-                $line = substr($line, $written);
-            } elseif ($this->libc === null || !in_array($this->libc->__errno_location()[0], [self::EINTR, self::EAGAIN], true)) {
-                Text::note('cannot write to the daemon');
-                exit(1);
+                $line = \substr($line, $written);
+            } elseif ($this->libc !== null && !in_array($this->libc->__errno_location()[0], [self::EINTR, self::EAGAIN], true)) {
+                $this->gone();
             }
         }
+    }
+
+    /** PHP tells of every error but a signal that came before a byte was written. */
+    private function put(string $line): int
+    {
+        error_clear_last();
+        $written = @fwrite($this->out, $line);
+        if ($written === false && error_get_last() !== null) {
+            $this->gone();
+        }
+        return (int) $written;
+    }
+
+    private function gone(): never
+    {
+        Text::note('cannot write to the daemon');
+        exit(1);
     }
 
     /**
@@ -151,7 +169,7 @@ class Channel
             return false;
         }
         if ($this->libc !== null) {
-            $ready = $this->libc->poll(\FFI::addr($this->poll), 1, $timeout);
+            $ready = $this->libc->poll($this->wait, 1, $timeout);
         } else {
             [$read, $write, $except] = [[$this->in], null, null];
             $ready = @stream_select($read, $write, $except, intdiv($timeout, 1000), $timeout % 1000 * 1000);
@@ -187,9 +205,9 @@ class Channel
         }
         if (!$this->started) {
             $this->started = true;
-            $chunk = str_starts_with($chunk, "\xEF\xBB\xBF") ? substr($chunk, 3) : $chunk;
+            $chunk = str_starts_with($chunk, "\xEF\xBB\xBF") ? \substr($chunk, 3) : $chunk;
         }
-        if ($this->rest === '' && strpos($chunk, "\n") === strlen($chunk) - 1) {
+        if ($this->rest === '' && \strpos($chunk, "\n") === \strlen($chunk) - 1) {
             $this->lines[] = $chunk;
             return;
         }
@@ -201,13 +219,13 @@ class Channel
     {
         $this->rest .= $chunk;
         $start = 0;
-        while (($end = strpos($this->rest, "\n", $this->searched)) !== false) {
-            $this->lines[] = substr($this->rest, $start, $end - $start);
+        while (($end = \strpos($this->rest, "\n", $this->searched)) !== false) {
+            $this->lines[] = \substr($this->rest, $start, $end - $start);
             $start = $this->searched = $end + 1;
         }
         if ($start > 0) {
-            $this->rest = substr($this->rest, $start);
+            $this->rest = \substr($this->rest, $start);
         }
-        $this->searched = strlen($this->rest);
+        $this->searched = \strlen($this->rest);
     }
 }

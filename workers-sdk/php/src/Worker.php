@@ -35,7 +35,7 @@ final class Worker extends Channel
     /** assoc: objects in arguments are arrays, as with json_decode; an empty one is told from no list then. */
     public function __construct(private bool $assoc = false)
     {
-        $this->pid = getmypid();
+        $this->pid = \getmypid();
         $this->adopt();
     }
 
@@ -84,7 +84,7 @@ final class Worker extends Channel
         if ($this->supervised) {
             $this->watchSignals();
         }
-        foreach (is_array($load) ? $load : [$load] as $one) {
+        foreach (\is_array($load) ? $load : [$load] as $one) {
             $this->load($one);
         }
         foreach (get_declared_classes() as $class) {
@@ -133,11 +133,11 @@ final class Worker extends Channel
     /** A child that a job forked must be as mortal as any process. */
     private function mine(int $signal): bool
     {
-        if (getmypid() === $this->pid) {
+        if (\getmypid() === $this->pid) {
             return true;
         }
         pcntl_signal($signal, SIG_DFL);
-        posix_kill(getmypid(), $signal);
+        posix_kill(\getmypid(), $signal);
         return false;
     }
 
@@ -194,7 +194,7 @@ final class Worker extends Channel
     {
         if (!$this->supervised) {
             fwrite(\STDERR, $line . "\n");
-        } elseif (getmypid() === $this->pid) {
+        } elseif (\getmypid() === $this->pid) {
             $this->guard++;
             $this->write($line);
             $this->unguard();
@@ -225,7 +225,7 @@ final class Worker extends Channel
         $ref = 'r' . ++$this->refs;
         $this->say('{"type":"enqueue",' . $spec . ',"ref":"' . $ref . '"}');
         for ($seen = 0; ; $this->fill(self::BLINK)) {
-            for (; $seen < count($this->lines); $seen++) {
+            for (; $seen < \count($this->lines); $seen++) {
                 $message = str_contains($this->lines[$seen], '"reply"') ? $this->parse($this->lines[$seen]) : null;
                 if ($message === null || $message['type'] !== 'reply' || ($message['id'] ?? '') !== $ref) {
                     continue;
@@ -247,8 +247,10 @@ final class Worker extends Channel
     /** Runs the hooks of this name, the task's own last, and returns what that one says. */
     public function fire(string $name, ?Task $task, mixed ...$arguments): mixed
     {
-        foreach ($this->hooks[$name] ?? [] as $hook) {
-            $hook(...$arguments);
+        if (isset($this->hooks[$name])) {
+            foreach ($this->hooks[$name] as $hook) {
+                $hook(...$arguments);
+            }
         }
         return isset($task->hooks[$name]) ? $task->hooks[$name](...$arguments) : null;
     }
@@ -293,7 +295,7 @@ final class Worker extends Channel
         try {
             $this->fire('onStart', $task, $job);
             $result = ($task->run)($job->args, $job);
-            if (getmypid() !== $this->pid) { // A fork that came back from the task.
+            if (\getmypid() !== $this->pid) { // A fork that came back from the task.
                 exit(0);
             }
             $this->fire('onDone', $task, $job, $result);
@@ -302,7 +304,7 @@ final class Worker extends Channel
             return $this->outcome('abort', $job, Text::members(reason: Text::utf8($error->getMessage()),
                 requeue: $error->requeue, delay_ms: Text::ms($error->after)));
         } catch (\Throwable $error) {
-            if ($this->state === self::ABORTING || getmypid() !== $this->pid) {
+            if ($this->state === self::ABORTING || \getmypid() !== $this->pid) {
                 throw $error;
             }
             return $this->failed($task, $job, $error);
@@ -312,7 +314,7 @@ final class Worker extends Channel
         } catch (\JsonException $error) {
             return $this->failed($task, $job, $error, 'unserialisable_result');
         }
-        $size = strlen($body) + 256 + ($job->followUps ? strlen(implode(',', $job->followUps)) : 0);
+        $size = \strlen($body) + 256 + ($job->followUps ? \strlen(implode(',', $job->followUps)) : 0);
         if (isset($this->hello['max_line']) && $size > $this->hello['max_line']) {
             return $this->failed($task, $job, new Permanent('the result needs ' . $size . ' bytes, a line has '
                 . $this->hello['max_line'], 'result_too_large'));
@@ -330,7 +332,7 @@ final class Worker extends Channel
     {
         $job->followUps = [];
         $this->fireSafely('onFail', $task, $job, $error);
-        $text = Text::utf8(substr($error->getMessage(), 0, 65536)) ?: $error::class;
+        $text = Text::utf8(\substr($error->getMessage(), 0, 65536)) ?: $error::class;
         $ours = $error instanceof Failure;
         $what = ['message' => $text, 'class' => $error::class, 'code' => $code ?? ($ours ? $error->word : null),
             'data' => $ours ? $error->data : null, 'trace' => $ours ? null : Text::stack($error)];
@@ -403,7 +405,7 @@ final class Worker extends Channel
         if ($message instanceof \stdClass) {
             $message = (array) $message;
         }
-        return is_array($message) && is_string($message['type'] ?? null) ? $message : null;
+        return \is_array($message) && \is_string($message['type'] ?? null) ? $message : null;
     }
 
     private function handle(string $line): void
@@ -430,7 +432,7 @@ final class Worker extends Channel
         if (trim($line) === '') {
             return;
         }
-        Text::note('a line that cannot be read: ' . Text::json(Text::utf8(substr($line, 0, 100))));
+        Text::note('a line that cannot be read: ' . Text::json(Text::utf8(\substr($line, 0, 100))));
         if (preg_match('/\A\{"type":"job","id":"([0-9A-Za-z]+)"/', $line, $found) && str_ends_with(rtrim($line), '}')) {
             $error = ['message' => 'PHP cannot read these arguments', 'code' => 'unreadable_args'];
             $this->write('{"type":"fail","id":"' . $found[1] . '"' . Text::members(error: $error) . '}');
@@ -457,7 +459,7 @@ final class Worker extends Channel
         $this->state = self::IDLE;
         while (true) {
             while ($this->lines) {
-                $this->handle(array_shift($this->lines));
+                $this->handle(\array_shift($this->lines));
             }
             $last = $this->drain; // Looked at before the read: what came before the signal is answered.
             $more = $this->fill($last ? 0 : self::BLINK);

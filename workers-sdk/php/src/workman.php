@@ -140,7 +140,7 @@ final class Task
     public function announcement(): array|string
     {
         $backoff = match (true) {
-            is_array($this->backoff) => ['kind' => 'exp', 'base_ms' => Text::ms($this->backoff[0]),
+            \is_array($this->backoff) => ['kind' => 'exp', 'base_ms' => Text::ms($this->backoff[0]),
                 'max_ms' => Text::ms($this->backoff[1])],
             $this->backoff !== null => ['kind' => 'const', 'base_ms' => Text::ms($this->backoff)],
             default => null,
@@ -161,13 +161,13 @@ final class Text
 
     public static function json(mixed $value): string
     {
-        return json_encode($value, self::FLAGS, 511);
+        return \json_encode($value, self::FLAGS, 511);
     }
 
     /** Null for what is no JSON. */
     public static function value(string $json, bool $assoc = false): mixed
     {
-        return json_decode($json, $assoc, 600);
+        return \json_decode($json, $assoc, 600);
     }
 
     public static function ms(int|float|null $seconds): ?int
@@ -250,7 +250,7 @@ final class Job
         $this->attempt = $message['attempt'] ?? 1;
         $this->maxAttempts = $message['max_attempts'] ?? null;
         $this->deadline = isset($message['deadline_at']) ? $message['deadline_at'] / 1000 : null;
-        $this->ends = empty($message['timeout_ms']) ? null : hrtime(true) / 1e9 + $message['timeout_ms'] / 1000;
+        $this->ends = empty($message['timeout_ms']) ? null : \hrtime(true) / 1e9 + $message['timeout_ms'] / 1000;
         $this->args = isset($message['args_b64']) ? new Bytes((string) base64_decode($message['args_b64'], true))
             : $message['args'] ?? null;
     }
@@ -264,7 +264,7 @@ final class Job
     /** Seconds until the time limit, or null. */
     public function remaining(): ?float
     {
-        return $this->ends === null ? null : $this->ends - hrtime(true) / 1e9;
+        return $this->ends === null ? null : $this->ends - \hrtime(true) / 1e9;
     }
 
     /** Whether the daemon gave this job up; run(cancel: true) makes it say so early. */
@@ -323,8 +323,8 @@ final class Job
 /** As \sleep, in fractions too; SIGTERM does not cut it short. `use function Workman\sleep;` */
 function sleep(int|float $seconds): void
 {
-    $end = hrtime(true) + (int) ($seconds * 1e9);
-    while (($left = $end - hrtime(true)) > 0) {
+    $end = \hrtime(true) + (int) ($seconds * 1e9);
+    while (($left = $end - \hrtime(true)) > 0) {
         time_nanosleep(intdiv($left, 1_000_000_000), $left % 1_000_000_000);
     }
 }
