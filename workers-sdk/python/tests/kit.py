@@ -1,6 +1,7 @@
 """Plays the daemon for one worker: writes lines into its stdin, waits for lines from its stdout.
 Every wait has a deadline; nothing sleeps."""
 
+import io
 import json
 import os
 import pathlib
@@ -26,11 +27,11 @@ def environment(**more):
 
 
 class Worker:
-    def __init__(self, program=FIXTURE, hello=HELLO, env=None, **options):
+    def __init__(self, command=(sys.executable, FIXTURE), hello=HELLO, env=None, **options):
         options.setdefault("stdin", subprocess.PIPE)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        self.process = subprocess.Popen([sys.executable, program], bufsize=0, **options,
+        self.process = subprocess.Popen(command, bufsize=0, **options,
                                         env=environment(WORKMAN="1", **(env or {})))
         self.input = self.process.stdin
         self.lines, self.notes, self.threads = queue.Queue(), queue.Queue(), []
@@ -41,8 +42,8 @@ class Worker:
 
     def follow(self, stream, lines):
         def read():
-            with stream:
-                for line in iter(stream.readline, b""):
+            with io.BufferedReader(stream) as whole:
+                for line in iter(whole.readline, b""):
                     lines.put(line)
             lines.put(None)
         if stream is not None:

@@ -1,0 +1,231 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Workman;
+
+/**
+ * The two descriptors that lead to the daemon: whole lines in, whole lines out. With ext-ffi they are
+ * private copies, closed in children, and descriptor 1 is stderr. Without it PHP has no dup2(): what
+ * the worker itself prints is led to stderr, but children inherit the protocol; `channel: fd` in the
+ * profile keeps them off its output then.
+ */
+class Channel
+{
+    private const LIBC = 'struct pollfd {int fd; short events; short revents;};
+        int dup2(int, int); int fcntl(int, int, ...); int close(int); int open(const char *, int, ...);
+        int poll(struct pollfd *, unsigned long, int); int *__errno_location(void);
+        ssize_t read(int, void *, size_t); ssize_t write(int, const char *, size_t);';
+    private const SIZE = 65536;
+    private const F_DUPFD_CLOEXEC = 1030;
+    private const EINTR = 4;
+    private const EAGAIN = 11;
+
+    private static ?self $claimed = null;
+    /** @var list<string> What has come and is not dealt with. */
+    protected array $lines = [];
+    protected bool $eof = false;
+    /** While it is not 0 an interruption waits: no line is torn and no input is lost. */
+    protected int $guard = 0;
+    protected bool $supervised = false;
+    private string $rest = '';
+    private int $searched = 0;
+    private bool $started = false;
+    private mixed $in = null;
+    private mixed $out = null;
+    private ?\FFI $libc = null;
+    private mixed $buffer = null;
+    private mixed $poll = null;
+    private mixed $wait = null; // The address of $poll.
+
+    /** Takes the protocol away from descriptors 0 and 1; a worker is made of this later. */
+    public static function claim(): void
+    {
+        if (self::$claimed !== null) {
+            return;
+        }
+        self::$claimed = new self();
+        self::$claimed->take();
+    }
+
+    protected function adopt(): void
+    {
+        if (self::$claimed !== null) {
+            foreach (['in', 'out', 'libc', 'buffer', 'poll', 'wait'] as $name) {
+                $this->$name = self::$claimed->$name;
+            }
+            $this->supervised = true;
+        }
+    }
+
+    private function take(): void
+    {
+        [$in, $out] = [getenv('WORKMAN_IN'), getenv('WORKMAN_OUT')];
+        foreach (['WORKMAN', 'WORKMAN_IN', 'WORKMAN_OUT'] as $name) {
+            putenv($name);
+            unset($_ENV[$name], $_SERVER[$name]);
+        }
+        ini_set('display_errors', 'stderr');
+        try {
+            $this->libc = extension_loaded('ffi') ? \FFI::cdef(self::LIBC) : null;
+        } catch (\FFI\Exception) { // Switched off by ffi.enable.
+        }
+        if ($this->libc !== null) {
+            $this->move($in === false ? 0 : (int) $in, $out === false ? 1 : (int) $out);
+            return;
+        }
+        $this->in = $in === false ? \STDIN : fopen('php://fd/' . $in, 'r');
+        $this->out = $out === false ? \STDOUT : fopen('php://fd/' . $out, 'w');
+        stream_set_read_buffer($this->in, 0);
+        if ($out === false) {
+            ob_start(static function (string $text): string {
+                @fwrite(\STDERR, $text);
+                return '';
+            }, 1);
+        }
+    }
+
+    private function move(int $in, int $out): void
+    {
+        $libc = $this->libc;
+        [$this->in, $this->out] = [$libc->fcntl($in, self::F_DUPFD_CLOEXEC, 3), $libc->fcntl($out, self::F_DUPFD_CLOEXEC, 3)];
+        foreach ([$in, $out] as $fd) {
+            if ($fd > 2) {
+                $libc->close($fd);
+            }
+        }
+        $null = $libc->open('/dev/null', 2);
+        $libc->dup2($null, 0);
+        if ($libc->dup2(2, 1) < 0) { // There is no stderr.
+            $libc->dup2($null, 1);
+        }
+        if ($null > 2) {
+            $libc->close($null);
+        }
+        $this->buffer = $libc->new('char[' . self::SIZE . ']');
+        $this->poll = $libc->new('struct pollfd');
+        $this->poll->fd = $this->in;
+        $this->poll->events = 1;
+        $this->wait = \FFI::addr($this->poll);
+    }
+
+    /** For a forked child, which must not speak for us nor hold our pipes open. */
+    protected function drop(): void
+    {
+        foreach ([$this->in, $this->out] as $one) {
+            if ($this->libc !== null) {
+                $this->libc->close($one);
+            } elseif ($one !== \STDIN && $one !== \STDOUT) {
+                fclose($one);
+            }
+        }
+        $this->out = null;
+    }
+
+    /** Writes one line, whole. Nobody there: the daemon is gone, and so is the point of the job. */
+    protected function write(string $line): void
+    {
+        if ($this->out === null) {
+            return;
+        }
+        $line .= "\n";
+        while (true) {
+            $written = $this->libc !== null ? $this->libc->write($this->out, $line, \strlen($line)) : $this->put($line);
+            if ($written === \strlen($line)) {
+                return;
+            }
+            if ($written > 0) {
+                $line = \substr($line, $written);
+            } elseif ($this->libc !== null && !in_array($this->libc->__errno_location()[0], [self::EINTR, self::EAGAIN], true)) {
+                $this->gone();
+            }
+        }
+    }
+
+    /** PHP tells of every error but a signal that came before a byte was written. */
+    private function put(string $line): int
+    {
+        error_clear_last();
+        $written = @fwrite($this->out, $line);
+        if ($written === false && error_get_last() !== null) {
+            $this->gone();
+        }
+        return (int) $written;
+    }
+
+    private function gone(): never
+    {
+        Text::note('cannot write to the daemon');
+        exit(1);
+    }
+
+    /**
+     * Waits for input, up to so many milliseconds, and keeps the whole lines. True if there was anything;
+     * a signal ends the wait.
+     */
+    protected function fill(int $timeout): bool
+    {
+        if ($this->eof) {
+            return false;
+        }
+        if ($this->libc !== null) {
+            $ready = $this->libc->poll($this->wait, 1, $timeout);
+        } else {
+            [$read, $write, $except] = [[$this->in], null, null];
+            $ready = @stream_select($read, $write, $except, intdiv($timeout, 1000), $timeout % 1000 * 1000);
+        }
+        if ($ready < 1) {
+            return false;
+        }
+        $this->guard++;
+        $this->read();
+        $this->unguard();
+        return true;
+    }
+
+    protected function unguard(): void
+    {
+        $this->guard--;
+    }
+
+    private function read(): void
+    {
+        if ($this->libc !== null) {
+            $got = $this->libc->read($this->in, $this->buffer, self::SIZE);
+            if ($got < 0) {
+                return;
+            }
+            $chunk = \FFI::string($this->buffer, $got);
+        } else {
+            $chunk = (string) fread($this->in, self::SIZE);
+        }
+        if ($chunk === '') {
+            $this->eof = true;
+            return;
+        }
+        if (!$this->started) {
+            $this->started = true;
+            $chunk = str_starts_with($chunk, "\xEF\xBB\xBF") ? \substr($chunk, 3) : $chunk;
+        }
+        if ($this->rest === '' && \strpos($chunk, "\n") === \strlen($chunk) - 1) {
+            $this->lines[] = $chunk;
+            return;
+        }
+        $this->split($chunk);
+    }
+
+    /** A long line comes in many chunks: what was searched is not searched again. */
+    private function split(string $chunk): void
+    {
+        $this->rest .= $chunk;
+        $start = 0;
+        while (($end = \strpos($this->rest, "\n", $this->searched)) !== false) {
+            $this->lines[] = \substr($this->rest, $start, $end - $start);
+            $start = $this->searched = $end + 1;
+        }
+        if ($start > 0) {
+            $this->rest = \substr($this->rest, $start);
+        }
+        $this->searched = \strlen($this->rest);
+    }
+}

@@ -1,0 +1,474 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Workman;
+
+/** One process: its tasks, its state, its signals and its jobs. */
+final class Worker extends Channel
+{
+    // BOOTING and LEAVING: SIGABRT ends the process. IDLE: it drains. RUNNING: it interrupts the job.
+    // FINISHING, ABORTING: the outcome is on its way, and SIGABRT only drains.
+    private const BOOTING = 0;
+    private const IDLE = 1;
+    private const RUNNING = 2;
+    private const FINISHING = 3;
+    private const ABORTING = 4;
+    private const LEAVING = 5;
+    // How long a signal can go unnoticed that comes just before a wait: PHP handles it between two steps.
+    private const BLINK = 1000;
+    private const EX_CONFIG = 78;
+
+    /** @var array<string, Task> */
+    private array $tasks = [];
+    /** @var array<string, list<callable>> */
+    private array $hooks = [];
+    public array $hello = [];
+    private int $state = self::BOOTING;
+    private bool $drain = false;
+    private bool $refuse = false;
+    private bool $pending = false;
+    private ?ForceKilled $killed = null;
+    private int $refs = 0;
+    private int $pid;
+
+    /** assoc: objects in arguments are arrays, as with json_decode; an empty one is told from no list then. */
+    public function __construct(private bool $assoc = false)
+    {
+        $this->pid = \getmypid();
+        $this->adopt();
+    }
+
+    /** Makes a task of code ($args, Job $job). Its options are those of Task. */
+    public function task(string $name, callable $run, mixed ...$options): Task
+    {
+        $task = new Task($name, ...$options);
+        $task->run = $run(...);
+        return $this->tasks[$name] = $task;
+    }
+
+    /** Adds a class or object with a method run($args, Job $job); what carries #[Task] needs no adding. */
+    public function add(string|object $class): Task
+    {
+        $task = Task::of($class);
+        return $this->tasks[$task->name] = $task;
+    }
+
+    /**
+     * Hooks of the process (onBoot, onExit, afterFork) and of every task before its own (onStart, onDone,
+     * onFail, onAbort): $worker->onDone(fn (Job $job, $result) => …).
+     */
+    public function __call(string $name, array $arguments): self
+    {
+        if (!in_array($name, ['onBoot', 'onExit', 'afterFork', 'onStart', 'onDone', 'onFail', 'onAbort'], true)) {
+            throw new \BadMethodCallException('a worker has no method ' . $name);
+        }
+        $this->hooks[$name][] = $arguments[0];
+        return $this;
+    }
+
+    /** @return list<string> */
+    public function names(): array
+    {
+        return array_map(strval(...), array_keys($this->tasks));
+    }
+
+    /**
+     * Runs the worker and never returns. load: files of tasks, relative to the program's folder, which find
+     * this worker as $worker; or a closure (Worker $worker). They are loaded here, so that a restart takes
+     * the new code. cancel: the daemon says early that a job is cancelled and waits 1 s before it
+     * interrupts; for tasks that look at $job->cancelled().
+     */
+    public function run(string|array|\Closure $load = [], bool $cancel = false): never
+    {
+        if ($this->supervised) {
+            $this->watchSignals();
+        }
+        foreach (\is_array($load) ? $load : [$load] as $one) {
+            $this->load($one);
+        }
+        foreach (get_declared_classes() as $class) {
+            $known = new \ReflectionClass($class);
+            if (!$known->isInternal() && $known->getAttributes(Task::class)) {
+                $this->add($class);
+            }
+        }
+        if (!$this->supervised) {
+            exit(ByHand::main($this));
+        }
+        $this->serve($cancel);
+    }
+
+    private function load(string|\Closure $one): void
+    {
+        if ($one instanceof \Closure) {
+            $one($this);
+            return;
+        }
+        $path = $one[0] === '/' ? $one : dirname($_SERVER['SCRIPT_FILENAME']) . '/' . $one;
+        (static function (Worker $worker, string $path): void {
+            require $path;
+        })($this, $path);
+    }
+
+    // ---- signals ----
+
+    /** Handlers, and not SIG_IGN, which children would inherit. */
+    private function watchSignals(): void
+    {
+        if (!extension_loaded('pcntl')) {
+            return;
+        }
+        pcntl_async_signals(true);
+        pcntl_signal(SIGINT, fn () => $this->mine(SIGINT));
+        foreach ([SIGTERM, SIGHUP] as $signal) {
+            pcntl_signal($signal, function () use ($signal): void {
+                $this->drain = $this->mine($signal);
+            });
+        }
+        // A blocked call must end, so that the exception gets out of it.
+        pcntl_signal(SIGABRT, fn () => $this->mine(SIGABRT) && $this->abortRung(), false);
+    }
+
+    /** A child that a job forked must be as mortal as any process. */
+    private function mine(int $signal): bool
+    {
+        if (\getmypid() === $this->pid) {
+            return true;
+        }
+        pcntl_signal($signal, SIG_DFL);
+        posix_kill(\getmypid(), $signal);
+        return false;
+    }
+
+    private function abortRung(): void
+    {
+        $this->drain = true;
+        if ($this->state === self::BOOTING || $this->state === self::LEAVING) {
+            exit(0);
+        }
+        if ($this->state === self::RUNNING) {
+            if ($this->guard > 0) {
+                $this->pending = true;
+            } else {
+                $this->interrupt();
+            }
+        }
+    }
+
+    private function interrupt(): never
+    {
+        $this->state = self::ABORTING;
+        throw $this->killed = new ForceKilled('force killed');
+    }
+
+    protected function unguard(): void
+    {
+        $this->guard--;
+        if ($this->pending && $this->state === self::RUNNING) {
+            $this->interrupt();
+        }
+    }
+
+    /**
+     * As pcntl_fork(): the child is no worker any more, and its afterFork hooks run. A child of
+     * pcntl_fork() itself never answers either, but keeps the protocol's descriptors until it ends.
+     */
+    public function fork(): int
+    {
+        $pid = pcntl_fork();
+        if ($pid === 0) {
+            foreach ([SIGINT, SIGTERM, SIGHUP, SIGABRT] as $signal) {
+                pcntl_signal($signal, SIG_DFL);
+            }
+            $this->state = self::LEAVING;
+            $this->drop();
+            $this->fire('afterFork', null);
+        }
+        return $pid;
+    }
+
+    // ---- what a job may ask for ----
+
+    public function say(string $line): void
+    {
+        if (!$this->supervised) {
+            fwrite(\STDERR, $line . "\n");
+        } elseif (\getmypid() === $this->pid) {
+            $this->guard++;
+            $this->write($line);
+            $this->unguard();
+        }
+    }
+
+    /** Looks at what has come, and leaves it where it is. */
+    public function cancelReason(Job $job): ?string
+    {
+        while ($this->supervised && $this->fill(0)) {
+        }
+        foreach ($this->lines as $line) {
+            if (str_contains($line, '"cancel"') && str_contains($line, $job->id)) {
+                $message = Text::value($line, true);
+                if (($message['type'] ?? '') === 'cancel' && ($message['id'] ?? '') === $job->id) {
+                    return $message['reason'] ?? 'shutdown';
+                }
+            }
+        }
+        return null;
+    }
+
+    public function enqueueNow(string $spec): mixed
+    {
+        if (!$this->supervised) {
+            throw new Refused('a reply comes only to a worker of a daemon');
+        }
+        $ref = 'r' . ++$this->refs;
+        $this->say('{"type":"enqueue",' . $spec . ',"ref":"' . $ref . '"}');
+        for ($seen = 0; ; $this->fill(self::BLINK)) {
+            for (; $seen < \count($this->lines); $seen++) {
+                $message = str_contains($this->lines[$seen], '"reply"') ? $this->parse($this->lines[$seen]) : null;
+                if ($message === null || $message['type'] !== 'reply' || ($message['id'] ?? '') !== $ref) {
+                    continue;
+                }
+                array_splice($this->lines, $seen, 1);
+                if ($message['ok'] ?? false) {
+                    return $message['result'] ?? null;
+                }
+                throw new Refused(((array) ($message['error'] ?? []))['message'] ?? 'no reason given');
+            }
+            if ($this->eof) {
+                throw new Refused('the daemon has gone');
+            }
+        }
+    }
+
+    // ---- one job ----
+
+    /** Runs the hooks of this name, the task's own last, and returns what that one says. */
+    public function fire(string $name, ?Task $task, mixed ...$arguments): mixed
+    {
+        if (isset($this->hooks[$name])) {
+            foreach ($this->hooks[$name] as $hook) {
+                $hook(...$arguments);
+            }
+        }
+        return isset($task->hooks[$name]) ? $task->hooks[$name](...$arguments) : null;
+    }
+
+    private function fireSafely(string $name, Task $task, Job $job, \Throwable $error): mixed
+    {
+        $before = $this->state;
+        try {
+            return $this->fire($name, $task, $job, $error);
+        } catch (\Throwable $wrong) { // The outcome must go out, whatever a hook does,
+            if ($this->state !== $before) { // unless it was interrupted.
+                throw $wrong;
+            }
+            Text::note($name . ' of ' . $job->task . ': ' . $wrong::class . ': ' . $wrong->getMessage());
+            return null;
+        }
+    }
+
+    /** Runs the job and returns its outcome. The state decides what SIGABRT does meanwhile. */
+    public function work(Task $task, Job $job): string
+    {
+        try {
+            try {
+                $this->state = self::RUNNING;
+                $outcome = $this->attempt($task, $job);
+            } finally {
+                if ($this->state === self::RUNNING) {
+                    $this->state = self::FINISHING;
+                }
+            }
+        } catch (\Throwable $error) {
+            if ($this->state !== self::ABORTING) {
+                throw $error;
+            }
+        }
+        // Also behind a task that has caught the exception.
+        return $this->state === self::ABORTING ? $this->aborted($task, $job) : $outcome;
+    }
+
+    private function attempt(Task $task, Job $job): string
+    {
+        try {
+            $this->fire('onStart', $task, $job);
+            $result = ($task->run)($job->args, $job);
+            if (\getmypid() !== $this->pid) { // A fork that came back from the task.
+                exit(0);
+            }
+            $this->fire('onDone', $task, $job, $result);
+        } catch (Abort $error) {
+            $job->followUps = [];
+            return $this->outcome('abort', $job, Text::members(reason: Text::utf8($error->getMessage()),
+                requeue: $error->requeue, delay_ms: Text::ms($error->after)));
+        } catch (\Throwable $error) {
+            if ($this->state === self::ABORTING || \getmypid() !== $this->pid) {
+                throw $error;
+            }
+            return $this->failed($task, $job, $error);
+        }
+        try {
+            $body = $result === null ? '' : ',' . Text::payload('result', $result);
+        } catch (\JsonException $error) {
+            return $this->failed($task, $job, $error, 'unserialisable_result');
+        }
+        $size = \strlen($body) + 256 + ($job->followUps ? \strlen(implode(',', $job->followUps)) : 0);
+        if (isset($this->hello['max_line']) && $size > $this->hello['max_line']) {
+            return $this->failed($task, $job, new Permanent('the result needs ' . $size . ' bytes, a line has '
+                . $this->hello['max_line'], 'result_too_large'));
+        }
+        return $this->outcome('done', $job, $body);
+    }
+
+    private function outcome(string $kind, Job $job, string $rest): string
+    {
+        return '{"type":"' . $kind . '","id":"' . $job->id . '"' . $rest
+            . ($job->followUps ? ',"enqueue":[' . implode(',', $job->followUps) . ']' : '') . '}';
+    }
+
+    private function failed(Task $task, Job $job, \Throwable $error, ?string $code = null): string
+    {
+        $job->followUps = [];
+        $this->fireSafely('onFail', $task, $job, $error);
+        $text = Text::utf8(\substr($error->getMessage(), 0, 65536)) ?: $error::class;
+        $ours = $error instanceof Failure;
+        $what = ['message' => $text, 'class' => $error::class, 'code' => $code ?? ($ours ? $error->word : null),
+            'data' => $ours ? $error->data : null, 'trace' => $ours ? null : Text::stack($error)];
+        $rest = $ours ? Text::members(retry: $error::RETRY, delay_ms: Text::ms($error->after)) : '';
+        try {
+            $said = Text::members(error: array_filter($what, fn ($value) => $value !== null && $value !== ''));
+        } catch (\JsonException) { // The data.
+            $said = Text::members(error: ['message' => $text, 'class' => $error::class]);
+        }
+        return $this->outcome('fail', $job, $said . $rest);
+    }
+
+    /** The hook first, then the line: the hook may enqueue the job itself. */
+    private function aborted(Task $task, Job $job): string
+    {
+        $job->followUps = [];
+        $late = ($job->remaining() ?? 1) <= 0;
+        $this->killed->reason = $this->cancelReason($job) ?? ($late ? 'timeout' : 'shutdown');
+        $requeue = $this->fireSafely('onAbort', $task, $job, $this->killed);
+        $reason = 'force killed (' . $this->killed->reason . ")\n" . Text::stack($this->killed);
+        Text::note($job->task . ' ' . $job->id . ' ' . $reason);
+        return $this->outcome('abort', $job, Text::members(reason: $reason, requeue: is_bool($requeue) ? $requeue : null));
+    }
+
+    /** The outcome of one job without a daemon, or why there is none. */
+    public function byHand(string $name, string $json): object|string
+    {
+        if (!isset($this->tasks[$name])) {
+            return 'no task ' . $name . ' here; --list tells which there are';
+        }
+        $args = Text::value($json, $this->assoc);
+        if (json_last_error() !== JSON_ERROR_NONE) {
+            return 'the arguments are not JSON: ' . json_last_error_msg();
+        }
+        $this->fire('onBoot', null);
+        $job = new Job($this, ['id' => 'ByHand000000', 'task' => $name, 'args' => $args]);
+        $outcome = Text::value($this->work($this->tasks[$name], $job));
+        $this->fire('onExit', null);
+        return $outcome;
+    }
+
+    // ---- the loop ----
+
+    /** Answers one job. */
+    private function take(array $message): void
+    {
+        try {
+            $job = new Job($this, $message);
+        } catch (\TypeError $error) {
+            Text::note('a job that cannot be read: ' . $error->getMessage());
+            return;
+        }
+        $task = $this->tasks[$job->task] ?? $this->tasks['*'] ?? null;
+        if ($this->drain || $this->refuse) {
+            $outcome = $this->outcome('abort', $job, Text::members(reason: 'stopping', requeue: true));
+        } elseif ($task === null) {
+            $outcome = $this->outcome('fail', $job, Text::members(error: [
+                'message' => 'no task ' . $job->task . ' here', 'code' => 'task_not_found']));
+        } else {
+            $outcome = $this->work($task, $job);
+        }
+        $this->write($outcome);
+        $this->state = self::IDLE;
+    }
+
+    /** The envelope is an array; what is in args is what the worker wants. Null for what is no message. */
+    private function parse(string $line): ?array
+    {
+        $message = Text::value($line, $this->assoc);
+        if ($message instanceof \stdClass) {
+            $message = (array) $message;
+        }
+        return \is_array($message) && \is_string($message['type'] ?? null) ? $message : null;
+    }
+
+    private function handle(string $line): void
+    {
+        $message = $this->parse($line);
+        if ($message === null) {
+            $this->unreadable($line);
+        } elseif ($message['type'] === 'job') {
+            $this->take($message);
+        } elseif ($message['type'] === 'shutdown') {
+            $this->refuse = true;
+        } elseif ($message['type'] === 'hello') {
+            $this->hello = $message;
+            if (($message['proto_min'] ?? 1) > PROTOCOL) {
+                Text::note('the daemon speaks no version ' . PROTOCOL . ' of the protocol');
+                exit(self::EX_CONFIG);
+            }
+        }
+    }
+
+    /** Not JSON, or JSON beyond PHP, as a lone surrogate: then a job is answered. */
+    private function unreadable(string $line): void
+    {
+        if (trim($line) === '') {
+            return;
+        }
+        Text::note('a line that cannot be read: ' . Text::json(Text::utf8(\substr($line, 0, 100))));
+        if (preg_match('/\A\{"type":"job","id":"([0-9A-Za-z]+)"/', $line, $found) && str_ends_with(rtrim($line), '}')) {
+            $error = ['message' => 'PHP cannot read these arguments', 'code' => 'unreadable_args'];
+            $this->write('{"type":"fail","id":"' . $found[1] . '"' . Text::members(error: $error) . '}');
+        }
+    }
+
+    private function ready(bool $cancel): void
+    {
+        $this->write(Text::json(['type' => 'ready', 'proto' => PROTOCOL, 'pid' => $this->pid,
+            'signals' => extension_loaded('pcntl') ? ['TERM', 'ABRT'] : [],
+            'sdk' => ['name' => 'workman-php', 'version' => VERSION, 'lang' => 'php ' . PHP_VERSION],
+            'features' => ['enqueue', 'extend', ...($cancel ? ['cancel'] : [])],
+            'tasks' => array_map(fn (Task $task) => $task->announcement(), array_values($this->tasks))]));
+    }
+
+    private function serve(bool $cancel): never
+    {
+        if (!$this->tasks) {
+            Text::note('there is no task: nothing was given to task() or add(), and no class has #[Task]');
+            exit(self::EX_CONFIG);
+        }
+        $this->fire('onBoot', null);
+        $this->ready($cancel);
+        $this->state = self::IDLE;
+        while (true) {
+            while ($this->lines) {
+                $this->handle(\array_shift($this->lines));
+            }
+            $last = $this->drain; // Looked at before the read: what came before the signal is answered.
+            $more = $this->fill($last ? 0 : self::BLINK);
+            if (!$this->lines && ($this->eof || ($last && !$more))) {
+                break;
+            }
+        }
+        $this->state = self::LEAVING;
+        $this->fire('onExit', null);
+        exit(0);
+    }
+}
