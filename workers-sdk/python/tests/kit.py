@@ -30,7 +30,8 @@ class Worker:
         options.setdefault("stdin", subprocess.PIPE)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        self.process = subprocess.Popen([sys.executable, program], bufsize=0, **options,
+        command = program if isinstance(program, list) else [sys.executable, program]
+        self.process = subprocess.Popen(command, bufsize=0, **options,
                                         env=environment(WORKMAN="1", **(env or {})))
         self.input = self.process.stdin
         self.lines, self.notes, self.threads = queue.Queue(), queue.Queue(), []
