@@ -50,7 +50,7 @@ class Job {
   /// Time left until the limit; none: no limit.
   [[nodiscard]] std::optional<Milliseconds> remaining() const {
     if (!ends_) return std::nullopt;
-    return std::chrono::duration_cast<Milliseconds>(*ends_ - Clock::now());
+    return std::chrono::ceil<Milliseconds>(*ends_ - Clock::now());
   }
 
   /// Whether the daemon has given this job up. Does not throw.

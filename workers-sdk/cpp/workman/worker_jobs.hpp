@@ -111,7 +111,7 @@ inline int Worker::Serve() try {
     }
     const bool last =
         drain_;  // Looked at before the read: what came before the signal is answered.
-    const bool more = channel_.Fill(last ? 0 : -1);
+    const bool more = channel_.Fill(last || channel_.eof() ? 0 : -1);
     if (lines.empty() && (channel_.eof() || (last && !more))) break;
   }
   SetState(State::kLeaving);
