@@ -156,6 +156,9 @@ func encode(value any) ([]byte, error) {
 	case nil:
 		return []byte("null"), nil
 	case json.RawMessage:
+		if len(known) == 0 {
+			return []byte("null"), nil
+		}
 		if !json.Valid(known) {
 			return nil, errNotJSON
 		}

@@ -1,6 +1,7 @@
 """Plays the daemon for one worker: writes lines into its stdin, waits for lines from its stdout.
 Every wait has a deadline; nothing sleeps."""
 
+import io
 import json
 import os
 import pathlib
@@ -42,8 +43,8 @@ class Worker:
 
     def follow(self, stream, lines):
         def read():
-            with stream:
-                for line in iter(stream.readline, b""):
+            with io.BufferedReader(stream) as buffered:  # A raw stream reads a line byte by byte.
+                for line in buffered:
                     lines.put(line)
             lines.put(None)
         if stream is not None:
