@@ -42,8 +42,8 @@ class Worker:
 
     def follow(self, stream, lines):
         def read():
-            with io.BufferedReader(stream) as whole:
-                for line in iter(whole.readline, b""):
+            with io.BufferedReader(stream) as buffered:  # A raw stream reads a line byte by byte.
+                for line in buffered:
                     lines.put(line)
             lines.put(None)
         if stream is not None:

@@ -280,7 +280,7 @@ class Worker(Channel):
             while self.lines:
                 self.handle(self.lines.popleft())
             last = self.drain  # Looked at before the read: what came before the signal is answered.
-            more = self.fill(0 if last else None)
+            more = self.fill(0 if last or self.eof else None)  # A job may have read the end.
             if not self.lines and (self.eof or (last and not more)):
                 break
         self.state = LEAVING

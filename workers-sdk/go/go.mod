@@ -1,0 +1,3 @@
+module workman
+
+go 1.18

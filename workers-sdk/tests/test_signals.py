@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""What signals do, above all: whenever SIGABRT comes, a job has exactly one outcome."""
+
+import collections
+import os
+import random
+import signal
+import threading
+
+import sdk
+
+LONG = {"s": 600}
+RACES = int(os.environ.get("SDK_RACES", "100"))
+
+
+class Term(sdk.TestCase):
+    def test_an_idle_worker_leaves(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            worker = self.worker()
+            worker.call("kit.echo", 1)
+            worker.signal(number)
+            self.assert_left(worker)
+
+    def test_a_busy_worker_finishes_its_job_and_gives_back_the_next(self):
+        worker = self.worker()
+        first = worker.job("kit.sleep", {"s": 0.5})
+        worker.next("progress")
+        second = worker.job("kit.echo", 1)
+        worker.signal(signal.SIGTERM)
+        status, outcomes = worker.rest()
+        self.assertEqual(status, 0)
+        self.assertCountEqual(outcomes, [
+            {"type": "done", "id": first, "result": {"s": 0.5}},
+            {"type": "abort", "id": second, "reason": "stopping", "requeue": True}])
+
+    def test_int_is_ignored(self):
+        worker = self.worker()
+        job = worker.job("kit.sleep", {"s": 0.3})
+        worker.next("progress")
+        worker.signal(signal.SIGINT)
+        self.assertEqual(worker.next("done")["id"], job)
+        self.assertEqual(worker.call("kit.echo", 1)["result"], 1)
+
+
+class Abrt(sdk.TestCase):
+    def interrupted(self, task, args=None, **more):
+        worker = self.worker()
+        job = worker.job(task, args or LONG, **more)
+        worker.next("progress")
+        worker.signal(signal.SIGABRT)
+        status, (outcome,) = worker.rest()
+        self.assertEqual((status, outcome["type"], outcome["id"]), (0, "abort", job))
+        return worker, outcome
+
+    def test_an_idle_worker_leaves_without_an_outcome(self):
+        worker = self.worker()
+        worker.signal(signal.SIGABRT)
+        self.assert_left(worker)
+
+    def test_a_sleeping_job_is_interrupted_where_it_is(self):
+        worker, outcome = self.interrupted("kit.sleep")
+        self.assertIn("on_abort %s shutdown" % outcome["id"], worker.note("on_abort"))
+        self.assertNotIn("requeue", outcome)
+        self.assertTrue(outcome["reason"].startswith("force killed (shutdown)"))
+
+    def test_a_spinning_job_is_interrupted(self):
+        worker, _ = self.interrupted("kit.spin")
+        self.assertIn("on_abort", worker.note("on_abort"))
+
+    def test_a_job_that_turns_the_interruption_into_an_error_is_aborted_all_the_same(self):
+        worker, _ = self.interrupted("kit.swallow")
+        self.assertIn("on_abort", worker.note("on_abort"))
+
+    def test_the_hook_may_enqueue_the_job_itself(self):
+        _, outcome = self.interrupted("kit.requeue")
+        self.assertIs(outcome["requeue"], False)
+        self.assertEqual(outcome["enqueue"], [{"task": "kit.echo", "args": {"again": True}}])
+
+    def test_the_hook_is_told_a_time_out(self):
+        worker, _ = self.interrupted("kit.sleep", {**LONG, "late": True}, timeout_ms=1)
+        self.assertIn("timeout", worker.note("on_abort"))
+
+    def test_the_hook_is_told_what_the_daemon_said(self):
+        worker = self.worker()
+        job = worker.job("kit.sleep", LONG)
+        worker.next("progress")
+        worker.send({"type": "cancel", "id": job, "reason": "revoked"})
+        worker.signal(signal.SIGABRT)
+        self.assertEqual(worker.next("abort")["id"], job)
+        self.assertIn("revoked", worker.note("on_abort"))
+
+    def test_a_hook_that_raises_does_not_cost_the_outcome(self):
+        worker, _ = self.interrupted("kit.rude")
+        self.assertIn("a rude hook", worker.note("a rude hook"))
+
+    def test_a_job_that_does_not_look_is_given_back_all_the_same(self):
+        worker, _ = self.interrupted("kit.deaf")
+        self.assertIn("on_abort", worker.note("on_abort"))
+
+    def test_a_parked_job_is_given_back(self):
+        worker = self.worker()
+        jobs = [worker.job("kit.sleep", LONG)]
+        worker.next("progress")
+        jobs.append(worker.job("kit.echo", 1))
+        worker.signal(signal.SIGABRT)
+        status, outcomes = worker.rest()
+        self.assertCountEqual([(outcome["type"], outcome["id"]) for outcome in outcomes],
+                              [("abort", job) for job in jobs])
+        self.assertEqual(status, 0)
+
+    def test_after_the_outcome_there_is_no_second_one(self):
+        worker = self.worker()
+        worker.call("kit.echo", 1)
+        worker.signal(signal.SIGABRT)
+        self.assert_left(worker)
+
+    def test_while_it_waits_for_a_reply_the_job_is_interrupted(self):
+        worker = self.worker()
+        job = worker.job("kit.enqueue", {"now": True})
+        worker.next("enqueue")
+        worker.signal(signal.SIGABRT)
+        self.assertEqual(worker.next("abort")["id"], job)
+
+    def race(self, delay, task, args):
+        """SIGABRT so long after the job was written; it may hit the job anywhere, or nothing."""
+        worker = self.worker()
+        worker.call("kit.echo", 1)
+        timer = threading.Timer(delay, worker.signal, [signal.SIGABRT])
+        timer.start()
+        job = worker.job(task, args)
+        status, messages = worker.rest()
+        timer.join()
+        outcomes = [message for message in messages if message["type"] != "progress"]
+        self.assertEqual((status, [outcome["id"] for outcome in outcomes]), (0, [job]),
+                         "after %r s: %r\n%s" % (delay, messages, worker.drained()))
+        return outcomes[0]["type"]
+
+    def test_at_any_moment_there_is_exactly_one_outcome(self):
+        seed = random.randrange(1 << 32)
+        moments = random.Random(seed)
+        print("seed", seed)
+        seen = collections.Counter(
+            self.race(moments.uniform(0.0085, 0.0125), "kit.sleep", {"s": 0.01})
+            for _ in range(RACES))
+        print(dict(seen))
+        self.assertLessEqual(set(seen), {"done", "abort"})
+
+    def test_while_lines_are_written_none_is_torn(self):
+        moments = random.Random(1)
+        for _ in range(20):
+            self.race(moments.uniform(0.0, 0.02), "kit.bytes", {"n": 1 << 20})
+
+
+if __name__ == "__main__":
+    sdk.main()
