@@ -1,6 +1,7 @@
 // queue_contract DRIVER [FILTER]: runs the contract of a driver against what it starts itself (a
 // file in a temporary folder, a server) and prints the table. Exit status: 0 = all passed, 1 = not,
-// 64 = usage, 77 = the server is not installed.
+// 64 = usage, 77 = the server is not installed. `--capabilities` instead of a driver prints the
+// bits of every one.
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -103,6 +104,14 @@ int Run(const std::string& driver, const std::string& filter) {
   return Passed(results) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/// For matrix.py: a line for each driver that is there.
+int PrintCapabilities() {
+  for (const DriverInfo& driver : AllDrivers()) {
+    std::cout << driver.name << " " << driver.caps.bits << "\n";
+  }
+  return EXIT_SUCCESS;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,6 +120,7 @@ int main(int argc, char** argv) {
     return kUsage;
   }
   try {
+    if (std::string(argv[1]) == "--capabilities") return PrintCapabilities();
     return Run(argv[1], argc == 3 ? argv[2] : "");
   } catch (const std::exception& error) {
     std::cerr << "queue_contract: " << error.what() << "\n";
