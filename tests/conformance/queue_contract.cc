@@ -1,16 +1,19 @@
 // queue_contract DRIVER [FILTER]: runs the contract of a driver against what it starts itself (a
 // file in a temporary folder, a server) and prints the table. Exit status: 0 = all passed, 1 = not,
-// 64 = usage, 77 = the server is not installed.
+// 64 = usage, 77 = the server is not installed. `--capabilities` instead of a driver prints the
+// bits of every one.
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "daemon/queue/conformance.h"
 #include "daemon/queue/registry.h"
-#include "tests/conformance/gearmand.h"
+#include "tests/conformance/test_server.h"
 
 namespace {
 
@@ -44,9 +47,24 @@ QueueOptions::Value Value(std::string text) {
   return value;
 }
 
+/// Which program serves the driver, and the key and the text before the address by which the driver
+/// is told of it.
+struct DriverServer {
+  const char* driver;
+  ServerProgram (*program)();
+  const char* key;
+  const char* before;
+};
+constexpr auto kServers = std::to_array<DriverServer>({
+    {"gearman", GearmandProgram, "job_servers", ""},
+    {"redis", RedisProgram, "url", "redis://"},
+    {"resque", RedisProgram, "url", "redis://"},
+    {"sidekiq", RedisProgram, "url", "redis://"},
+});
+
 int Run(const std::string& driver, const std::string& filter) {
   const TemporaryFolder folder;
-  Gearmand gearmand(folder.path());
+  std::optional<TestServer> server;
   Profile profile;
   profile.name = "contract";
   profile.directory = folder.path();
@@ -54,19 +72,20 @@ int Run(const std::string& driver, const std::string& filter) {
   profile.queue.driver = driver;
   ConformanceFixture fixture;
   fixture.driver = driver;
-  if (driver == "sqlite") {
-    profile.queue.extra["path"] = Value(folder.path() + "/jobs.db");
-  } else if (driver == "gearman") {
-    if (!Gearmand::Installed()) {
-      std::cerr << "SKIP: gearmand is not installed\n";
+  if (driver == "sqlite") profile.queue.extra["path"] = Value(folder.path() + "/jobs.db");
+  for (const DriverServer& entry : kServers) {
+    if (driver != entry.driver) continue;
+    server.emplace(entry.program(), folder.path());
+    if (!server->Installed()) {
+      std::cerr << "SKIP: the server of " << driver << " is not installed\n";
       return kSkipped;
     }
-    gearmand.Start();
-    profile.queue.extra["job_servers"] = Value(gearmand.address());
-    fixture.stop_server = [&gearmand] { gearmand.Stop(); };
-    fixture.start_server = [&gearmand] { gearmand.Start(); };
-    fixture.freeze_server = [&gearmand] { gearmand.Freeze(); };
-    fixture.thaw_server = [&gearmand] { gearmand.Thaw(); };
+    server->Start();
+    profile.queue.extra[entry.key] = Value(entry.before + server->address());
+    fixture.stop_server = [&server] { server->Stop(); };
+    fixture.start_server = [&server] { server->Start(); };
+    fixture.freeze_server = [&server] { server->Freeze(); };
+    fixture.thaw_server = [&server] { server->Thaw(); };
   }
   DriverConfig config = MakeDriverConfig(profile);
   config.ledger = false;  // the driver itself is tested
@@ -86,6 +105,14 @@ int Run(const std::string& driver, const std::string& filter) {
   return Passed(results) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/// For matrix.py: a line for each driver that is there.
+int PrintCapabilities() {
+  for (const DriverInfo& driver : AllDrivers()) {
+    std::cout << driver.name << " " << driver.caps.bits << "\n";
+  }
+  return EXIT_SUCCESS;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -94,6 +121,7 @@ int main(int argc, char** argv) {
     return kUsage;
   }
   try {
+    if (std::string(argv[1]) == "--capabilities") return PrintCapabilities();
     return Run(argv[1], argc == 3 ? argv[2] : "");
   } catch (const std::exception& error) {
     std::cerr << "queue_contract: " << error.what() << "\n";

@@ -32,10 +32,12 @@ ROOMS = (
     Room("profile", r"daemon/profile/", ours=("base",), libraries=("yaml-cpp",),
          only=(("yaml-cpp", r"daemon/profile/yaml_text\.cc"),)),
     Room("modes", r"daemon/modes/", ours=("base", "profile", "protocol"), system=False),
-    Room("queue", r"daemon/queue/", ours=("base", "profile"),
-         libraries=("sqlite3", "libgearman"),
+    # The drivers for formats that are JSON borrow the slicer; the protocol itself is not theirs.
+    Room("queue", r"daemon/queue/", ours=("base", "profile", "protocol"),
+         libraries=("sqlite3", "libgearman", "hiredis"),
          only=(("sqlite3", r"daemon/queue/drivers/sqlite\w*\.(cc|h)"),
-               ("libgearman", r"daemon/queue/drivers/gearman\w*\.(cc|h)"))),
+               ("libgearman", r"daemon/queue/drivers/gearman\w*\.(cc|h)"),
+               ("hiredis", r"daemon/queue/drivers/redis\w*\.(cc|h)"))),
     Room("io", r"daemon/io/", ours=("base",), libraries=("uv",)),
     Room("admin", r"daemon/admin/", ours=("base", "profile", "protocol", "core")),
     Room("cli", r"daemon/cli/",
@@ -65,10 +67,11 @@ ROOMS = (
 LIBRARIES = {
     "uv": r"uv\.h", "yaml-cpp": r"yaml-cpp/.*", "nlohmann": r"nlohmann/.*",
     "spdlog": r"(spdlog|fmt)/.*", "sqlite3": r"sqlite3\.h", "libgearman": r"libgearman.*/.*",
+    "hiredis": r"hiredis/.*",
     "CLI11": r"CLI/.*", "tl": r"tl/.*", "catch2": r"catch2/.*",
 }
 STANDARD = r"[a-z_0-9]+"
-SYSTEM = (r"(sys|netinet|arpa|net|linux)/[a-z_0-9]+\.h|(ctype|dirent|errno|fcntl|grp|limits|netdb|"
+SYSTEM = (r"(sys|netinet|arpa|net|linux)/[a-z_0-9]+\.h|(ctype|dirent|dlfcn|errno|fcntl|grp|limits|netdb|"
           r"poll|pthread|pwd|regex|sched|signal|spawn|stdarg|stdbool|stdint|stdio|stdlib|string|time|"
           r"unistd)\.h")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -222,6 +222,11 @@ def echo(_worker, job):
     put(f'{{"type":"done","id":"{job.id}","result":{job.raw}}}\n')
 
 
+def note(_worker, job):
+    record("note", args=job.args, raw=job.raw)
+    job.done()
+
+
 def sleep(worker, job):
     """{"s", "on_cancel": "fail"|"done", "extend_ms"}: reads its input if told to react."""
     if job.get("extend_ms"):
@@ -332,7 +337,7 @@ def whole(_worker, job):
 
 
 TASKS = {"Echo": echo, "Sleep": sleep, "Spin": spin, "Fail": fail, "Abort": abort, "Exit": leave,
-         "Raw": raw, "CloseStdout": close_stdout, "CloseStdin": close_stdin,
+         "Note": note, "Raw": raw, "CloseStdout": close_stdout, "CloseStdin": close_stdin,
          "Flood": flood, "Grandchild": grandchild, "Whole": whole, "KillParent": kill_parent}
 
 if __name__ == "__main__":
