@@ -153,6 +153,9 @@ class Queue {
   /// returns a job of a task that is not registered.
   virtual void Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout,
                        const Waker& waker) = 0;
+  /// A hint from the pump: right after the next Apply it will call Dequeue for up to `n` jobs. A
+  /// driver may then settle and fetch in one round trip. Forgotten with that Apply.
+  virtual void WillDequeue(std::size_t n);
   /// Applies updates in order; answers[i] says what became of update i. kDone, kFail and kAbort use
   /// the token up even when the answer is kLost. When it throws ConnectionLost every token of the
   /// batch counts as unknown: redelivery is legal (at least once).

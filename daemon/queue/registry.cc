@@ -23,6 +23,8 @@ struct Driver {
 constexpr auto kDrivers = std::to_array<Driver>({
     {"sqlite", "", false, SqliteCaps, CheckSqliteOptions, OpenSqlite},
     {"gearman", "", false, GearmanCaps, CheckGearmanOptions, OpenGearman},
+    {"postgres", "", false, PostgresCaps, CheckPostgresOptions, OpenPostgres},
+    {"mysql", "", false, MysqlCaps, CheckMysqlOptions, OpenMysql},
     {"memory", "", true, MemoryCaps, CheckMemoryOptions, OpenMemory},
 });
 

@@ -11,6 +11,7 @@
 #include "daemon/queue/conformance.h"
 #include "daemon/queue/registry.h"
 #include "tests/conformance/gearmand.h"
+#include "tests/conformance/sql_server.h"
 
 namespace {
 
@@ -44,6 +45,15 @@ QueueOptions::Value Value(std::string text) {
   return value;
 }
 
+void ServeSql(SqlServer& server, Profile& profile, ConformanceFixture& fixture) {
+  server.Start();
+  profile.queue.extra["url"] = Value(server.url());
+  fixture.stop_server = [&server] { server.Stop(); };
+  fixture.start_server = [&server] { server.Start(); };
+  fixture.freeze_server = [&server] { server.Freeze(); };
+  fixture.thaw_server = [&server] { server.Thaw(); };
+}
+
 int Run(const std::string& driver, const std::string& filter) {
   const TemporaryFolder folder;
   Gearmand gearmand(folder.path());
@@ -54,6 +64,7 @@ int Run(const std::string& driver, const std::string& filter) {
   profile.queue.driver = driver;
   ConformanceFixture fixture;
   fixture.driver = driver;
+  std::unique_ptr<SqlServer> sql_server;
   if (driver == "sqlite") {
     profile.queue.extra["path"] = Value(folder.path() + "/jobs.db");
   } else if (driver == "gearman") {
@@ -67,6 +78,15 @@ int Run(const std::string& driver, const std::string& filter) {
     fixture.start_server = [&gearmand] { gearmand.Start(); };
     fixture.freeze_server = [&gearmand] { gearmand.Freeze(); };
     fixture.thaw_server = [&gearmand] { gearmand.Thaw(); };
+  } else if (driver == "postgres" || driver == "mysql") {
+    const auto kind =
+        driver == "mysql" ? SqlServer::Kind::kMariadb : SqlServer::Kind::kPostgres;
+    if (!SqlServer::Installed(kind)) {
+      std::cerr << "SKIP: the server for " << driver << " is not installed\n";
+      return kSkipped;
+    }
+    sql_server = std::make_unique<SqlServer>(kind, folder.path());
+    ServeSql(*sql_server, profile, fixture);
   }
   const DriverConfig config = MakeDriverConfig(profile);
   for (const QueueKeyError& error : CheckQueueOptions(config.options)) {
