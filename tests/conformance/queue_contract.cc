@@ -79,8 +79,7 @@ int Run(const std::string& driver, const std::string& filter) {
     fixture.freeze_server = [&gearmand] { gearmand.Freeze(); };
     fixture.thaw_server = [&gearmand] { gearmand.Thaw(); };
   } else if (driver == "postgres" || driver == "mysql") {
-    const auto kind =
-        driver == "mysql" ? SqlServer::Kind::kMariadb : SqlServer::Kind::kPostgres;
+    const auto kind = driver == "mysql" ? SqlServer::Kind::kMariadb : SqlServer::Kind::kPostgres;
     if (!SqlServer::Installed(kind)) {
       std::cerr << "SKIP: the server for " << driver << " is not installed\n";
       return kSkipped;

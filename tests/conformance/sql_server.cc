@@ -156,8 +156,17 @@ void SqlServer::Start() {
     const std::string port = std::to_string(port_);
     const Words ask = kind_ == Kind::kPostgres
                           ? Words{PostgresFolder() + "pg_isready", "-h", "127.0.0.1", "-p", port}
-                          : Words{"/usr/bin/mariadb", "--no-defaults", "-h", "127.0.0.1", "-P",
-                                  port, "-uwm", "-pse cret", "wm", "-e", "SELECT 1"};
+                          : Words{"/usr/bin/mariadb",
+                                  "--no-defaults",
+                                  "-h",
+                                  "127.0.0.1",
+                                  "-P",
+                                  port,
+                                  "-uwm",
+                                  "-pse cret",
+                                  "wm",
+                                  "-e",
+                                  "SELECT 1"};
     const auto deadline = std::chrono::steady_clock::now() + kStartDeadline;
     while (std::chrono::steady_clock::now() < deadline && !HasEnded()) {
       if (Succeeds(ask)) return;

@@ -1,8 +1,7 @@
 #include "daemon/queue/drivers/my_session.h"
 
-#include <poll.h>
-
 #include <mysql.h>
+#include <poll.h>
 
 namespace workmand::sql {
 namespace {

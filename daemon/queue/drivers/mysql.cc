@@ -30,9 +30,9 @@ Caps MysqlCaps() {
   Caps caps;
   caps.bits = Cap::kForeground | Cap::kPriority | Cap::kUnique | Cap::kDelay | Cap::kAttempts |
               Cap::kMaxAttempts | Cap::kRetryDelay | Cap::kAbortDelay | Cap::kHoldSurvives |
-              Cap::kLease | Cap::kProgress | Cap::kPartialData | Cap::kDurable |
-              Cap::kDeadLetter | Cap::kOrdered | Cap::kCount | Cap::kConfirmedAck |
-              Cap::kAtLeastOnce | Cap::kUncountedAbort;
+              Cap::kLease | Cap::kProgress | Cap::kPartialData | Cap::kDurable | Cap::kDeadLetter |
+              Cap::kOrdered | Cap::kCount | Cap::kConfirmedAck | Cap::kAtLeastOnce |
+              Cap::kUncountedAbort;
   return caps;
 }
 

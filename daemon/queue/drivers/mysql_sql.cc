@@ -190,8 +190,8 @@ std::optional<Statement> MysqlSql::HoldChosen(const FetchPlan& plan,
 }
 
 Statement MysqlSql::FallDue() const {
-  return {"UPDATE " + table() + " SET state = 0, due_at = 0 WHERE state = 2 AND due_at <= " + Now() +
-              " ORDER BY due_at LIMIT 1000",
+  return {"UPDATE " + table() + " SET state = 0, due_at = 0 WHERE state = 2 AND due_at <= " +
+              Now() + " ORDER BY due_at LIMIT 1000",
           {}};
 }
 
@@ -238,7 +238,8 @@ std::string MysqlSql::UnlockSchema() const {
 
 std::vector<std::string> MysqlSql::Schema() const {
   std::vector<std::string> scripts;
-  for (const std::string_view script : {kJobs, kHolders, kAnswers, kDead, kView, kVersion, kVersionRow}) {
+  for (const std::string_view script :
+       {kJobs, kHolders, kAnswers, kDead, kView, kVersion, kVersionRow}) {
     scripts.push_back(Replaced(Replaced(script, '@', table()), '#', stem()));
   }
   return scripts;

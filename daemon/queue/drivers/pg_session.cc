@@ -1,9 +1,8 @@
 #include "daemon/queue/drivers/pg_session.h"
 
 #include <array>
-#include <poll.h>
-
 #include <libpq-fe.h>
+#include <poll.h>
 
 namespace workmand::sql {
 namespace {
@@ -11,7 +10,8 @@ namespace {
 constexpr unsigned kByteaOid = 17;
 
 // The tables are queues: their statistics are out of date at any moment, and a plan that reads the
-// whole table is right only while it is empty. So the indexes are used, whatever the statistics say.
+// whole table is right only while it is empty. So the indexes are used, whatever the statistics
+// say.
 constexpr const char* kSettings =
     "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET jit = off;"
     " SET plan_cache_mode = force_generic_plan; SET client_encoding = 'UTF8';"
@@ -133,9 +133,8 @@ void PgSession::SendStatement(const Statement& statement) {
     expected_.push_back({Expected::Kind::kPrepare, statement.sql});
   }
   const auto count = static_cast<int>(parameters.values.size());
-  if (PQsendQueryPrepared(connection_.get(), found->second.c_str(), count,
-                          parameters.values.data(), parameters.lengths.data(),
-                          parameters.formats.data(), 0) == 0) {
+  if (PQsendQueryPrepared(connection_.get(), found->second.c_str(), count, parameters.values.data(),
+                          parameters.lengths.data(), parameters.formats.data(), 0) == 0) {
     ThrowLost();
   }
   expected_.push_back({Expected::Kind::kRows, {}});
@@ -184,8 +183,7 @@ void PgSession::Consume() {
 bool PgSession::Await(Duration timeout, const Waker& waker) {
   const TimePoint deadline = After(Clock::now(), timeout);
   while (PQisBusy(connection_.get()) != 0) {
-    const auto why =
-        waker.Wait(PQsocket(connection_.get()), POLLIN, Until(Clock::now(), deadline));
+    const auto why = waker.Wait(PQsocket(connection_.get()), POLLIN, Until(Clock::now(), deadline));
     // What has come counts, even to somebody who is woken all the time.
     pollfd socket{PQsocket(connection_.get()), POLLIN, 0};
     if (why != Waker::Why::kReady && poll(&socket, 1, 0) != 1) return false;
@@ -319,8 +317,7 @@ Session::News PgSession::WaitForNews(Duration timeout, const Waker& waker) {
   for (;;) {
     NoteNotices();
     if (!notices_.empty()) return News::kNotice;
-    const auto why =
-        waker.Wait(PQsocket(connection_.get()), POLLIN, Until(Clock::now(), deadline));
+    const auto why = waker.Wait(PQsocket(connection_.get()), POLLIN, Until(Clock::now(), deadline));
     if (why == Waker::Why::kWoken) return News::kWoken;
     if (why == Waker::Why::kTimeout) return News::kNone;
     Consume();

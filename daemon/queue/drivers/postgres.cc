@@ -1,10 +1,9 @@
 // The driver `postgres`: its keys, what it can do, and how it is put together. The work is done by
 // SqlQueue over PostgresSql and PgSession. docs/queues/postgres.md says what it promises.
 #include <array>
+#include <libpq-fe.h>
 #include <string>
 #include <utility>
-
-#include <libpq-fe.h>
 
 #include "daemon/queue/drivers.h"
 #include "daemon/queue/drivers/pg_session.h"

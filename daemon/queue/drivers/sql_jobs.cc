@@ -84,8 +84,8 @@ std::string JobSql::ForHold(Statement& statement, const Hold& hold) {
 }
 
 Statement JobSql::FreeExpired() const {
-  return {"UPDATE " + table_ + " SET state = 0, holder = 0, due_at = 0 WHERE state = 1 AND due_at <= " +
-              Now(),
+  return {"UPDATE " + table_ +
+              " SET state = 0, holder = 0, due_at = 0 WHERE state = 1 AND due_at <= " + Now(),
           {}};
 }
 
@@ -135,12 +135,13 @@ Statement JobSql::IsHeld(const Hold& hold) const {
 }
 
 Statement JobSql::Bury(const Hold& hold, std::string_view error) const {
-  Statement statement{"INSERT INTO " + Beside("_dead") +
-                          "(id, task, priority, fence, attempts, deliveries, max_attempts,"
-                          " enqueued_at, failed_at, unique_key, error, payload) SELECT id, task,"
-                          " priority, fence, attempts + 1, deliveries, max_attempts, enqueued_at, " +
-                          Now() + ", unique_key, ?, payload FROM " + table_,
-                      {Blob{error}}};
+  Statement statement{
+      "INSERT INTO " + Beside("_dead") +
+          "(id, task, priority, fence, attempts, deliveries, max_attempts,"
+          " enqueued_at, failed_at, unique_key, error, payload) SELECT id, task,"
+          " priority, fence, attempts + 1, deliveries, max_attempts, enqueued_at, " +
+          Now() + ", unique_key, ?, payload FROM " + table_,
+      {Blob{error}}};
   statement.sql += ForHold(statement, hold);
   return statement;
 }
@@ -205,8 +206,8 @@ Statement JobSql::HoldersOf(std::string_view host) const {
 }
 
 void JobSql::FreeHolders(std::span<const std::int64_t> holders, std::vector<Statement>& out) const {
-  Statement jobs{
-      "UPDATE " + table_ + " SET state = 0, holder = 0, due_at = 0 WHERE state = 1 AND ", {}};
+  Statement jobs{"UPDATE " + table_ + " SET state = 0, holder = 0, due_at = 0 WHERE state = 1 AND ",
+                 {}};
   AddAmong(jobs, "holder", holders);
   Statement forget{"DELETE FROM " + Beside("_holders") + " WHERE ", {}};
   AddAmong(forget, "id", holders);
@@ -215,9 +216,9 @@ void JobSql::FreeHolders(std::span<const std::int64_t> holders, std::vector<Stat
 }
 
 Statement JobSql::FreeUnknown(std::int64_t holder, std::span<const std::int64_t> known) const {
-  Statement statement{"UPDATE " + table_ +
-                          " SET state = 0, holder = 0, due_at = 0 WHERE state = 1 AND holder = ?",
-                      {holder}};
+  Statement statement{
+      "UPDATE " + table_ + " SET state = 0, holder = 0, due_at = 0 WHERE state = 1 AND holder = ?",
+      {holder}};
   if (!known.empty()) {
     statement.sql += " AND ";
     AddAmong(statement, kToken, known, true);

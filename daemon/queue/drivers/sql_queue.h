@@ -95,11 +95,11 @@ class SqlQueue final : public Queue {
   std::unique_ptr<Session> session_;
   Pending pending_ = Pending::kNothing;
   std::int64_t holder_ = 0;
-  bool listens_ = false;       ///< for answers
-  bool answers_due_ = true;    ///< a look for answers is worth while
+  bool listens_ = false;     ///< for answers
+  bool answers_due_ = true;  ///< a look for answers is worth while
   Look look_;
-  HeldTokens held_;            ///< what was handed out and is not settled
-  std::vector<Job> spare_;     ///< fetched and not handed out yet
+  HeldTokens held_;         ///< what was handed out and is not settled
+  std::vector<Job> spare_;  ///< fetched and not handed out yet
   TimePoint spare_since_;
   std::size_t will_dequeue_ = 0;
   Answers answers_;

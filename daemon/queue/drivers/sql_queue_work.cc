@@ -93,8 +93,7 @@ bool SqlQueue::WaitForJobs(TimePoint deadline, const Waker& waker) {
   return true;
 }
 
-void SqlQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout,
-                       const Waker& waker) {
+void SqlQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout, const Waker& waker) {
   if (n == 0) return;
   if (!look_.HasTasks()) {
     (void)waker.Wait(-1, 0, timeout);
@@ -174,8 +173,7 @@ void SqlQueue::SettleBatch(std::span<const Update> updates, std::span<Applied> a
   const bool open = fetch > 0 && settings_.two_steps;
   const std::vector<Applied> told = Retrying([&] {
     if (fetch > 0) (void)session_->TakeNotices();
-    const std::vector<Rows> rows =
-        session_->Run(statements, open ? Frame::kBegin : Frame::kWhole);
+    const std::vector<Rows> rows = session_->Run(statements, open ? Frame::kBegin : Frame::kWhole);
     const std::span<const Rows> all(rows);
     if (fetch > 0) ReadLook(all, first + plan.size());
     return plan.Read(all.subspan(first));

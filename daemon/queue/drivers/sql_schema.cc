@@ -30,8 +30,7 @@ void EnsureTables(Session& session, const JobSql& sql, const std::string& driver
                            " create tables");
     }
   }
-  const Rows found =
-      session.RunOne({"SELECT max(version) FROM " + sql.Beside("_schema"), {}});
+  const Rows found = session.RunOne({"SELECT max(version) FROM " + sql.Beside("_schema"), {}});
   const std::int64_t version = found.Int(0, 0);
   if (version == kJobSchemaVersion) return;
   if (version > kJobSchemaVersion) {

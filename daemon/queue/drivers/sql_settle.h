@@ -66,8 +66,8 @@ class SettlePlan {
   std::vector<Member> members_;
   Group group_ = Group::kNone;
   Duration extend_by_{0};
-  std::vector<std::int64_t> tokens_;    ///< of the open group
-  std::vector<std::size_t> of_group_;   ///< and which updates these are
+  std::vector<std::int64_t> tokens_;   ///< of the open group
+  std::vector<std::size_t> of_group_;  ///< and which updates these are
   bool puts_back_ = false;
 };
 
