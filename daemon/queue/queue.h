@@ -62,11 +62,12 @@ constexpr std::uint32_t operator|(std::uint32_t a, Cap b) {
 }
 
 /// The session is gone: the pump backs off and calls Connect again.
-struct ConnectionLost : std::runtime_error {
+/// (Visible: modules throw it, and the program that loaded them must know it again. So is Queue.)
+struct [[gnu::visibility("default")]] ConnectionLost : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 /// This request cannot be done, now or later; the connection is fine.
-struct Rejected : std::runtime_error {
+struct [[gnu::visibility("default")]] Rejected : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -118,7 +119,7 @@ struct DeadLetter {
   std::int64_t failed_at_ms = 0;  ///< Unix epoch; 0 = unknown
 };
 
-class Queue {
+class [[gnu::visibility("default")]] Queue {
  public:
   virtual ~Queue() = default;
 
@@ -138,20 +139,20 @@ class Queue {
   virtual std::string Put(const Enqueue& job) = 0;
   /// Puts several in one go (one transaction where there is one). ids[i] is empty and why[i] a
   /// sentence where job i was refused; the others are in.
-  virtual void PutMany(std::span<const Enqueue> jobs, std::vector<std::string>& ids,
-                       std::vector<std::string>& why);
+  virtual void PutMany(std::span<const Enqueue> jobs, std::vector<std::string> & ids,
+                       std::vector<std::string> & why);
   /// Waits up to `timeout`, or until woken, for results of foreground jobs that this instance put
   /// (all of them at once), and appends them.
-  virtual void Collect(std::vector<Reply>& out, Duration timeout, const Waker& waker);
+  virtual void Collect(std::vector<Reply> & out, Duration timeout, const Waker& waker);
   /// Appends what foreground jobs have told of their progress, in order; never waits. Collect ends
   /// early when a note is there. Notes of a job come before its reply: call it after each Collect.
-  virtual void TakeProgress(std::vector<ProgressNote>& out);
+  virtual void TakeProgress(std::vector<ProgressNote> & out);
 
   /// Appends 0..n jobs. Returns at once when at least one is there (never waits to fill n) or when
   /// n == 0; else waits up to `timeout` and returns within 50 ms of a Wake, perhaps empty. A job
   /// whose fetch completes during the wake is returned now or next time, never dropped. Never
   /// returns a job of a task that is not registered.
-  virtual void Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout,
+  virtual void Dequeue(std::vector<Job> & out, std::size_t n, Duration timeout,
                        const Waker& waker) = 0;
   /// A hint from the pump: right after the next Apply it will call Dequeue for up to `n` jobs. A
   /// driver may then settle and fetch in one round trip. Forgotten with that Apply.

@@ -5,6 +5,7 @@
 
 #include "daemon/queue/drivers.h"
 #include "daemon/queue/drivers/memory_store.h"
+#include "daemon/queue/modules.h"
 #include "daemon/queue/options.h"
 #include "daemon/queue/prefix.h"
 
@@ -28,22 +29,63 @@ constexpr auto kDrivers = std::to_array<Driver>({
     {"memory", "", true, MemoryCaps, CheckMemoryOptions, OpenMemory},
 });
 
-const Driver* Find(std::string_view name) {
-  for (const Driver& driver : kDrivers) {
-    if (driver.name == name) return &driver;
+/// The project's own drivers that are loadable modules, and what each is built with: an absent one
+/// is then told apart from a word that names no driver at all.
+struct KnownModule {
+  std::string_view name;
+  std::string_view needs;
+};
+
+constexpr auto kModules = std::to_array<KnownModule>({
+    {"redis", "libhiredis"},
+    {"resque", "libhiredis"},
+    {"sidekiq", "libhiredis"},
+    {"celery", "libhiredis"},
+});
+
+const KnownModule* FindKnownModule(std::string_view name) {
+  for (const KnownModule& module : kModules) {
+    if (module.name == name) return &module;
   }
   return nullptr;
 }
 
-std::string NoSuchDriver(std::string_view name) {
+std::string Missing(const KnownModule& module, std::span<const std::string> folders) {
+  const std::vector<std::string_view> places(folders.begin(), folders.end());
+  return "the driver \"" + std::string(module.name) + "\" is a module that is not installed: no " +
+         std::string(module.name) + ".so in " + (places.empty() ? "no folder" : JoinWords(places)) +
+         " (it is built where " + std::string(module.needs) +
+         " is, and a distributor may package it apart; WORKMAN_QUEUE_PATH names other folders)";
+}
+
+std::string NoSuchDriver(std::string_view name, std::span<const std::string> folders) {
+  const std::vector<std::string> installed = ListModules(folders);
   std::vector<std::string_view> names;
-  names.reserve(kDrivers.size());
   for (const Driver& driver : kDrivers) names.push_back(driver.name);
+  names.insert(names.end(), installed.begin(), installed.end());
   std::string sentence =
-      "there is no driver \"" + std::string(name) + "\"; this build has " + JoinWords(names);
+      "there is no driver \"" + std::string(name) + "\"; installed are " + JoinWords(names);
+  for (const KnownModule& module : kModules) names.push_back(module.name);
   const std::string_view near = Nearest(name, names);
   if (!near.empty()) sentence += " (did you mean \"" + std::string(near) + "\"?)";
   return sentence;
+}
+
+Result<Driver> Find(std::string_view name) {
+  for (const Driver& driver : kDrivers) {
+    if (driver.name == name) return driver;
+  }
+  const std::vector<std::string> folders = ModuleFolders();
+  const KnownModule* const known = FindKnownModule(name);
+  const Result<const DriverModule*> module = LoadModule(name, folders);
+  if (module) {
+    const std::string_view needs = known == nullptr ? "a module" : known->needs;
+    const DriverModule& own = **module;
+    return Driver{own.name, needs, false, own.caps, own.check, own.open};
+  }
+  if (module.error().code != ErrorCode::kNotFound) return tl::unexpected(module.error());
+  return Fail(ErrorCode::kNotFound,
+              known == nullptr ? NoSuchDriver(name, folders) : Missing(*known, folders));
 }
 
 DriverInfo Describe(const Driver& driver) {
@@ -53,27 +95,27 @@ DriverInfo Describe(const Driver& driver) {
 }  // namespace
 
 std::vector<QueueKeyError> CheckQueueOptions(const QueueOptions& options) {
-  const Driver* driver = Find(options.driver);
-  if (driver == nullptr) return {{"driver", NoSuchDriver(options.driver)}};
+  const Result<Driver> driver = Find(options.driver);
+  if (!driver) return {{"driver", driver.error().message}};
   return driver->check(options);
 }
 
 Result<DriverInfo> FindDriver(std::string_view name) {
-  const Driver* driver = Find(name);
-  if (driver == nullptr) return Fail(ErrorCode::kNotFound, NoSuchDriver(name));
-  return Describe(*driver);
+  return Find(name).map(Describe);
 }
 
 std::vector<DriverInfo> AllDrivers() {
   std::vector<DriverInfo> all;
-  all.reserve(kDrivers.size());
   for (const Driver& driver : kDrivers) all.push_back(Describe(driver));
+  for (const std::string& name : ListModules(ModuleFolders())) {
+    if (const Result<Driver> driver = Find(name)) all.push_back(Describe(*driver));
+  }
   return all;
 }
 
 Result<std::unique_ptr<Queue>> OpenQueue(const DriverConfig& config, Role role) {
-  const Driver* driver = Find(config.options.driver);
-  if (driver == nullptr) return Fail(ErrorCode::kNotFound, NoSuchDriver(config.options.driver));
+  const Result<Driver> driver = Find(config.options.driver);
+  if (!driver) return tl::unexpected(driver.error());
   auto opened = driver->open(config, role);
   if (!opened) {
     opened.error().message = "queue " + config.options.driver + ": " + opened.error().message;

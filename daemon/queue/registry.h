@@ -1,5 +1,5 @@
-// Which drivers there are, and how one is opened from a profile. Drivers register here by name, in
-// one table (registry.cc).
+// Which drivers there are, and how one is opened from a profile. The built-in ones stand in one
+// table (registry.cc); the others are modules, loaded when a profile names them (driver_module.h).
 #pragma once
 
 #include <memory>
@@ -38,14 +38,16 @@ struct DriverConfig {
 struct DriverInfo {
   std::string_view name;
   Caps caps;
-  std::string_view needs;  ///< Debian package or module, for messages; empty = built in
+  std::string_view needs;  ///< the library of a module, for messages; empty = built in
   bool local = false;  ///< lives inside the daemon: producers must go through its control socket
 };
 
-/// Checks the keys of a `queue:` block: unknown driver, unknown key (with the nearest known one),
+/// Checks the keys of a `queue:` block: unknown driver, one whose module is missing or cannot be
+/// used, unknown key (with the nearest known one),
 /// bad value. For LoadOptions::check_queue.
 std::vector<QueueKeyError> CheckQueueOptions(const QueueOptions& options);
 [[nodiscard]] Result<DriverInfo> FindDriver(std::string_view name);
+/// The built-in ones and every module that is installed and can be used; loads them all.
 std::vector<DriverInfo> AllDrivers();
 
 /// Makes an instance; nothing is connected yet. The instance adds `options.prefix` to task names on

@@ -1,17 +1,18 @@
 // queue_contract DRIVER [FILTER]: runs the contract of a driver against what it starts itself (a
 // file in a temporary folder, a server) and prints the table. Exit status: 0 = all passed, 1 = not,
 // 64 = usage, 77 = the server is not installed.
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "daemon/queue/conformance.h"
 #include "daemon/queue/registry.h"
-#include "tests/conformance/gearmand.h"
-#include "tests/conformance/sql_server.h"
+#include "tests/conformance/test_server.h"
 
 namespace {
 
@@ -45,18 +46,24 @@ QueueOptions::Value Value(std::string text) {
   return value;
 }
 
-void ServeSql(SqlServer& server, Profile& profile, ConformanceFixture& fixture) {
-  server.Start();
-  profile.queue.extra["url"] = Value(server.url());
-  fixture.stop_server = [&server] { server.Stop(); };
-  fixture.start_server = [&server] { server.Start(); };
-  fixture.freeze_server = [&server] { server.Freeze(); };
-  fixture.thaw_server = [&server] { server.Thaw(); };
-}
+/// Which program serves the driver, and the key and the text before the address by which the driver
+/// is told of it.
+struct DriverServer {
+  const char* driver;
+  ServerProgram (*program)();
+  const char* key;
+  const char* before;
+};
+constexpr auto kServers = std::to_array<DriverServer>({
+    {"gearman", GearmandProgram, "job_servers", ""},
+    {"redis", RedisProgram, "url", "redis://"},
+    {"resque", RedisProgram, "url", "redis://"},
+    {"sidekiq", RedisProgram, "url", "redis://"},
+});
 
 int Run(const std::string& driver, const std::string& filter) {
   const TemporaryFolder folder;
-  Gearmand gearmand(folder.path());
+  std::optional<TestServer> server;
   Profile profile;
   profile.name = "contract";
   profile.directory = folder.path();
@@ -64,28 +71,20 @@ int Run(const std::string& driver, const std::string& filter) {
   profile.queue.driver = driver;
   ConformanceFixture fixture;
   fixture.driver = driver;
-  std::unique_ptr<SqlServer> sql_server;
-  if (driver == "sqlite") {
-    profile.queue.extra["path"] = Value(folder.path() + "/jobs.db");
-  } else if (driver == "gearman") {
-    if (!Gearmand::Installed()) {
-      std::cerr << "SKIP: gearmand is not installed\n";
+  if (driver == "sqlite") profile.queue.extra["path"] = Value(folder.path() + "/jobs.db");
+  for (const DriverServer& entry : kServers) {
+    if (driver != entry.driver) continue;
+    server.emplace(entry.program(), folder.path());
+    if (!server->Installed()) {
+      std::cerr << "SKIP: the server of " << driver << " is not installed\n";
       return kSkipped;
     }
-    gearmand.Start();
-    profile.queue.extra["job_servers"] = Value(gearmand.address());
-    fixture.stop_server = [&gearmand] { gearmand.Stop(); };
-    fixture.start_server = [&gearmand] { gearmand.Start(); };
-    fixture.freeze_server = [&gearmand] { gearmand.Freeze(); };
-    fixture.thaw_server = [&gearmand] { gearmand.Thaw(); };
-  } else if (driver == "postgres" || driver == "mysql") {
-    const auto kind = driver == "mysql" ? SqlServer::Kind::kMariadb : SqlServer::Kind::kPostgres;
-    if (!SqlServer::Installed(kind)) {
-      std::cerr << "SKIP: the server for " << driver << " is not installed\n";
-      return kSkipped;
-    }
-    sql_server = std::make_unique<SqlServer>(kind, folder.path());
-    ServeSql(*sql_server, profile, fixture);
+    server->Start();
+    profile.queue.extra[entry.key] = Value(entry.before + server->address());
+    fixture.stop_server = [&server] { server->Stop(); };
+    fixture.start_server = [&server] { server->Start(); };
+    fixture.freeze_server = [&server] { server->Freeze(); };
+    fixture.thaw_server = [&server] { server->Thaw(); };
   }
   const DriverConfig config = MakeDriverConfig(profile);
   for (const QueueKeyError& error : CheckQueueOptions(config.options)) {

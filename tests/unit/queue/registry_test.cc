@@ -49,7 +49,7 @@ TEST_CASE("a driver that is not built is told with those that are", "[queue]") {
 
   REQUIRE(errors.size() == 1);
   CHECK(errors[0].key == "driver");
-  CHECK_THAT(errors[0].sentence, Catch::Contains("there is no driver \"memroy\"; this build has"));
+  CHECK_THAT(errors[0].sentence, Catch::Contains("there is no driver \"memroy\"; installed are"));
   CHECK_THAT(errors[0].sentence, Catch::Contains("did you mean \"memory\"?"));
 }
 

@@ -1,9 +1,10 @@
-#include "tests/conformance/gearmand.h"
+#include "tests/conformance/test_server.h"
 
 #include <arpa/inet.h>
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdexcept>
 #include <sys/prctl.h>
@@ -16,7 +17,6 @@
 namespace workmand {
 namespace {
 
-constexpr const char* kProgram = "/usr/sbin/gearmand";
 constexpr std::chrono::seconds kStartDeadline{10};
 constexpr std::chrono::milliseconds kPoll{10};
 
@@ -43,21 +43,38 @@ std::uint16_t FreePort() {
 
 }  // namespace
 
-Gearmand::Gearmand(std::string folder) : log_(std::move(folder) + "/gearmand.log") {}
+ServerProgram GearmandProgram() {
+  return {"/usr/sbin/gearmand",
+          {"--listen=127.0.0.1", "--port={port}", "--log-file={folder}/gearmand.log",
+           "--verbose=ERROR"},
+          "version\n",
+          "OK"};
+}
 
-Gearmand::~Gearmand() {
+ServerProgram RedisProgram() {
+  return {"/usr/bin/redis-server",
+          {"--bind", "127.0.0.1", "--port", "{port}", "--dir", "{folder}", "--save", "",
+           "--appendonly", "yes"},
+          "PING\r\n",
+          "+PONG"};
+}
+
+TestServer::TestServer(ServerProgram program, std::string folder)
+    : program_(std::move(program)), folder_(std::move(folder)), log_(folder_ + "/server.log") {}
+
+TestServer::~TestServer() {
   Stop();
 }
 
-bool Gearmand::Installed() {
-  return access(kProgram, X_OK) == 0;
+bool TestServer::Installed() const {
+  return access(program_.path.c_str(), X_OK) == 0;
 }
 
-std::string Gearmand::address() const {
+std::string TestServer::address() const {
   return "127.0.0.1:" + std::to_string(port_);
 }
 
-void Gearmand::Start() {
+void TestServer::Start() {
   const bool first = port_ == 0;
   for (int attempt = 0; attempt < 5; ++attempt) {
     if (first) port_ = FreePort();
@@ -69,54 +86,72 @@ void Gearmand::Start() {
     }
     Stop();
   }
-  throw std::runtime_error("gearmand does not start, see " + log_);
+  throw std::runtime_error(program_.path + " does not start, see " + log_);
 }
 
-void Gearmand::Spawn() {
-  const std::string port = "--port=" + std::to_string(port_);
-  const std::string log = "--log-file=" + log_;
+std::string TestServer::Expanded(std::string text) const {
+  for (const auto& [name, value] :
+       {std::pair<std::string, std::string>("{port}", std::to_string(port_)),
+        std::pair<std::string, std::string>("{folder}", folder_)}) {
+    const std::size_t at = text.find(name);
+    if (at != std::string::npos) text.replace(at, name.size(), value);
+  }
+  return text;
+}
+
+void TestServer::Spawn() {
+  std::vector<std::string> words = {program_.path};
+  for (const std::string& argument : program_.arguments) words.push_back(Expanded(argument));
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const pid_t parent = getpid();
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error("fork failed");
-  if (pid_ > 0) return;
+  if (pid_ > 0) {
+    close(log);
+    return;
+  }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
-  execl(kProgram, kProgram, "--listen=127.0.0.1", port.c_str(), log.c_str(), "--verbose=ERROR",
-        nullptr);
+  dup2(log, STDOUT_FILENO);
+  dup2(log, STDERR_FILENO);
+  execv(program_.path.c_str(), argv.data());
   _exit(127);
 }
 
-bool Gearmand::Answers() const {
+bool TestServer::Answers() const {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(port_);
   const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  constexpr std::array<char, 8> kVersion{'v', 'e', 'r', 's', 'i', 'o', 'n', '\n'};
   std::array<char, 64> answer{};
-  const bool answered = connected && send(fd, kVersion.data(), kVersion.size(), MSG_NOSIGNAL) > 0 &&
-                        recv(fd, answer.data(), answer.size(), 0) > 0;
+  const std::string& question = program_.question;
+  const bool answered = connected && send(fd, question.data(), question.size(), MSG_NOSIGNAL) > 0 &&
+                        recv(fd, answer.data(), answer.size() - 1, 0) > 0;
   close(fd);
-  return answered;
+  return answered && std::string_view(answer.data()).starts_with(program_.answer);
 }
 
-bool Gearmand::HasEnded() {
+bool TestServer::HasEnded() {
   if (pid_ == 0) return true;
   if (waitpid(pid_, nullptr, WNOHANG) == 0) return false;
   pid_ = 0;
   return true;
 }
 
-void Gearmand::Stop() {
+void TestServer::Stop() {
   if (pid_ == 0) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = 0;
 }
 
-void Gearmand::Freeze() const {
+void TestServer::Freeze() const {
   kill(pid_, SIGSTOP);
 }
 
-void Gearmand::Thaw() const {
+void TestServer::Thaw() const {
   kill(pid_, SIGCONT);
 }
 

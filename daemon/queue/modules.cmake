@@ -1,0 +1,63 @@
+# Driver modules: the library that each is linked with, what an author outside of the tree needs, and
+# the project's own modules. A module is listed here, and in registry.cc (kModules).
+include(${PROJECT_SOURCE_DIR}/cmake/WorkmanQueueModule.cmake)
+
+# What a driver calls of the interface, and helpers for its keys, URLs and JSON: compiled once more,
+# for a module, which keeps it to itself. The log is the program's own (see below).
+add_library(workman_driver STATIC
+  ${PROJECT_SOURCE_DIR}/daemon/base/check.cc
+  ${PROJECT_SOURCE_DIR}/daemon/queue/options.cc
+  ${PROJECT_SOURCE_DIR}/daemon/queue/queue.cc
+  ${PROJECT_SOURCE_DIR}/protocol/json_chars.cc
+  ${PROJECT_SOURCE_DIR}/protocol/json_scanner.cc
+  ${PROJECT_SOURCE_DIR}/protocol/json_slicer.cc
+  ${PROJECT_SOURCE_DIR}/protocol/json_text.cc)
+add_library(workman::driver ALIAS workman_driver)
+set_target_properties(workman_driver PROPERTIES
+  POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+  EXPORT_NAME driver)
+target_include_directories(workman_driver PUBLIC
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/workman>)
+target_compile_features(workman_driver PUBLIC cxx_std_20)
+target_link_libraries(workman_driver PUBLIC
+  tl::expected Threads::Threads $<BUILD_INTERFACE:workmand_options>)
+
+# A program that loads modules gives them its log, and its own idea of the types that cross: an
+# exception of a module is caught by type, and UBSan compares the types of objects.
+foreach(symbol
+    _ZTIN8workmand5QueueE _ZTSN8workmand5QueueE
+    _ZTIN8workmand14ConnectionLostE _ZTSN8workmand14ConnectionLostE
+    _ZTIN8workmand8RejectedE _ZTSN8workmand8RejectedE
+    _ZN8workmand3log5WriteE* _ZN8workmand3log7EnabledE*)
+  target_link_options(workmand_queue INTERFACE "LINKER:--export-dynamic-symbol=${symbol}")
+endforeach()
+target_link_libraries(workmand_queue PUBLIC ${CMAKE_DL_LIBS})
+
+cmake_path(ABSOLUTE_PATH WORKMAN_QUEUE_DIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX} NORMALIZE
+  OUTPUT_VARIABLE module_folder)
+set_source_files_properties(modules.cc PROPERTIES
+  COMPILE_DEFINITIONS WORKMAN_QUEUE_DIR="${module_folder}")
+
+# For authors outside of the tree. The headers keep their paths, below a folder of their own.
+set(driver_package lib/cmake/workman)
+foreach(header
+    daemon/base/check.h daemon/base/ids.h daemon/base/job.h daemon/base/log.h daemon/base/result.h
+    daemon/base/time.h daemon/profile/load.h daemon/profile/profile.h daemon/queue/driver_module.h
+    daemon/queue/options.h daemon/queue/queue.h daemon/queue/registry.h protocol/json_slicer.h
+    protocol/json_text.h)
+  cmake_path(GET header PARENT_PATH folder)
+  install(FILES ${PROJECT_SOURCE_DIR}/${header} DESTINATION include/workman/${folder})
+endforeach()
+install(TARGETS workman_driver EXPORT workman_targets ARCHIVE DESTINATION lib/workman)
+install(EXPORT workman_targets NAMESPACE workman:: FILE workman-targets.cmake
+  DESTINATION ${driver_package})
+include(CMakePackageConfigHelpers)
+configure_package_config_file(
+  ${PROJECT_SOURCE_DIR}/cmake/workman-config.cmake.in ${PROJECT_BINARY_DIR}/workman-config.cmake
+  INSTALL_DESTINATION ${driver_package})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/workman-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  ${PROJECT_BINARY_DIR}/workman-config.cmake ${PROJECT_BINARY_DIR}/workman-config-version.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/WorkmanQueueModule.cmake
+  DESTINATION ${driver_package})
