@@ -30,12 +30,4 @@ Caps GearmanCaps();
 std::vector<QueueKeyError> CheckGearmanOptions(const QueueOptions& options);
 [[nodiscard]] Result<std::unique_ptr<Queue>> OpenGearman(const DriverConfig& config, Role role);
 
-Caps PostgresCaps();
-std::vector<QueueKeyError> CheckPostgresOptions(const QueueOptions& options);
-[[nodiscard]] Result<std::unique_ptr<Queue>> OpenPostgres(const DriverConfig& config, Role role);
-
-Caps MysqlCaps();
-std::vector<QueueKeyError> CheckMysqlOptions(const QueueOptions& options);
-[[nodiscard]] Result<std::unique_ptr<Queue>> OpenMysql(const DriverConfig& config, Role role);
-
 }  // namespace workmand

@@ -52,6 +52,8 @@ enum class Cap : std::uint32_t {
 struct Caps {
   std::uint32_t bits = 0;
   std::size_t max_payload = 0;  ///< bytes; 0 = no limit of the driver's own
+  /// Delays and leases end at multiples of this, never early: the queue's clock is that coarse.
+  Duration time_step{1};
   [[nodiscard]] bool Has(Cap cap) const { return (bits & static_cast<std::uint32_t>(cap)) != 0; }
 };
 constexpr std::uint32_t operator|(Cap a, Cap b) {

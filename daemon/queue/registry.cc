@@ -24,8 +24,6 @@ struct Driver {
 constexpr auto kDrivers = std::to_array<Driver>({
     {"sqlite", "", false, SqliteCaps, CheckSqliteOptions, OpenSqlite},
     {"gearman", "", false, GearmanCaps, CheckGearmanOptions, OpenGearman},
-    {"postgres", "", false, PostgresCaps, CheckPostgresOptions, OpenPostgres},
-    {"mysql", "", false, MysqlCaps, CheckMysqlOptions, OpenMysql},
     {"memory", "", true, MemoryCaps, CheckMemoryOptions, OpenMemory},
 });
 
@@ -41,6 +39,10 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"resque", "libhiredis"},
     {"sidekiq", "libhiredis"},
     {"celery", "libhiredis"},
+    {"postgres", "libpq"},
+    {"mysql", "libmariadb"},
+    {"theschwartz", "libpq and libmariadb"},
+    {"qudo", "libpq and libmariadb"},
 });
 
 const KnownModule* FindKnownModule(std::string_view name) {

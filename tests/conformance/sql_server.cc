@@ -147,29 +147,51 @@ void SqlServer::Spawn() {
               "--pid-file=" + folder_ + "/pid", "--init-file=" + folder_ + "/init.sql"});
 }
 
+SqlServer::Words SqlServer::Client(const std::string& sql) const {
+  const std::string port = std::to_string(port_);
+  if (kind_ == Kind::kPostgres) {
+    return {PostgresFolder() + "psql",
+            "-X",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            port,
+            "-U",
+            "wm",
+            "-d",
+            "postgres",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            sql};
+  }
+  return {"/usr/bin/mariadb",
+          "--no-defaults",
+          "-h",
+          "127.0.0.1",
+          "-P",
+          port,
+          "-uwm",
+          "-pse cret",
+          "wm",
+          "-e",
+          sql};
+}
+
+void SqlServer::RunSql(const std::string& sql) const {
+  if (!Succeeds(Client(sql))) throw std::runtime_error("statements failed, see " + log_);
+}
+
 void SqlServer::Start() {
   const bool first = port_ == 0;
   if (first) MakeData();
   for (int attempt = 0; attempt < 5; ++attempt) {
     if (first) port_ = FreePort();
     Spawn();
-    const std::string port = std::to_string(port_);
-    const Words ask = kind_ == Kind::kPostgres
-                          ? Words{PostgresFolder() + "pg_isready", "-h", "127.0.0.1", "-p", port}
-                          : Words{"/usr/bin/mariadb",
-                                  "--no-defaults",
-                                  "-h",
-                                  "127.0.0.1",
-                                  "-P",
-                                  port,
-                                  "-uwm",
-                                  "-pse cret",
-                                  "wm",
-                                  "-e",
-                                  "SELECT 1"};
     const auto deadline = std::chrono::steady_clock::now() + kStartDeadline;
     while (std::chrono::steady_clock::now() < deadline && !HasEnded()) {
-      if (Succeeds(ask)) return;
+      if (Succeeds(Client("SELECT 1"))) return;
       std::this_thread::sleep_for(kPoll);
     }
     Stop();

@@ -28,11 +28,14 @@ class SqlServer {
   void Stop();
   void Freeze() const;
   void Thaw() const;
+  /// Runs statements with the server's own client.
+  void RunSql(const std::string& sql) const;
   /// With the scheme that the driver wants: postgresql:// or mysql://.
   [[nodiscard]] std::string url() const;
 
  private:
   using Words = std::vector<std::string>;
+  [[nodiscard]] Words Client(const std::string& sql) const;
   void MakeData() const;
   void Spawn();
   [[nodiscard]] pid_t Run(const Words& command) const;

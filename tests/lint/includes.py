@@ -32,8 +32,10 @@ ROOMS = (
     Room("profile", r"daemon/profile/", ours=("base",), libraries=("yaml-cpp",),
          only=(("yaml-cpp", r"daemon/profile/yaml_text\.cc"),)),
     Room("queue", r"daemon/queue/", ours=("base", "profile"),
-         libraries=("sqlite3", "libgearman"),
+         libraries=("sqlite3", "libgearman", "libpq", "libmariadb"),
          only=(("sqlite3", r"daemon/queue/drivers/sqlite\w*\.(cc|h)"),
+               ("libpq", r"daemon/queue/drivers/(pg_session|postgres)\.cc"),
+               ("libmariadb", r"daemon/queue/drivers/my_session\.cc"),
                ("libgearman", r"daemon/queue/drivers/gearman\w*\.(cc|h)"))),
     Room("io", r"daemon/io/", ours=("base",), libraries=("uv",)),
     Room("admin", r"daemon/admin/", ours=("base", "profile", "protocol", "core")),
@@ -62,6 +64,7 @@ ROOMS = (
 LIBRARIES = {
     "uv": r"uv\.h", "yaml-cpp": r"yaml-cpp/.*", "nlohmann": r"nlohmann/.*",
     "spdlog": r"(spdlog|fmt)/.*", "sqlite3": r"sqlite3\.h", "libgearman": r"libgearman.*/.*",
+    "libpq": r"libpq-fe\.h", "libmariadb": r"mysql\.h",
     "CLI11": r"CLI/.*", "tl": r"tl/.*", "catch2": r"catch2/.*",
 }
 STANDARD = r"[a-z_0-9]+"

@@ -40,12 +40,24 @@ class LeasedQueue final : public Queue {
   std::string Put(const Enqueue& job) override;
   void Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout, const Waker& waker) override;
   void Apply(std::span<const Update> updates, std::span<Applied> answers) override;
+  Duration Tick() override;
   std::optional<std::uint64_t> Size(std::string_view task) override;
 
  private:
   [[nodiscard]] const LeasedFormat& format() const { return *settings_.format; }
+  /// Runs `work` with the session; when that is lost in it, it is thrown away.
   template <typename Work>
-  auto With(Work&& work);
+  auto With(Work&& work) {
+    if (session_ == nullptr) throw ConnectionLost(settings_.driver + ": not connected");
+    try {
+      if (looking_) FinishLook();
+      return work(*session_);
+    } catch (const ConnectionLost&) {
+      session_.reset();
+      looking_ = false;
+      throw;
+    }
+  }
   void CheckTables();
   void ReadFunctions();
   /// 0: there is no such function yet.
@@ -53,8 +65,15 @@ class LeasedQueue final : public Queue {
   std::int64_t MakeFunction(const std::string& task);
 
   bool StartLook(std::size_t n);
+  struct Chosen {
+    std::int64_t id = 0;
+    std::string arg;
+    Job job;
+  };
+  [[nodiscard]] std::vector<Chosen> ReadChoice(const std::vector<Rows>& all) const;
+  void Grab(std::vector<Chosen> chosen);
   void FinishLook();
-  void Keep(std::vector<Job> jobs);
+  void GiveBackSpare() noexcept;
   /// False: an argument that cannot be told to a worker; it was put back.
   bool Decode(Job& job, const LeasedHold& hold, std::string_view arg);
   /// The plain `done`s in front, in one transaction; returns how many there are.

@@ -8,12 +8,14 @@ namespace {
 
 // READ COMMITTED: no locks on gaps between rows, which would stand in the way of producers.
 constexpr const char* kSettings =
-    "SET NAMES utf8mb4; SET SESSION transaction_isolation = 'READ-COMMITTED';"
+    "SET NAMES utf8mb4; SET SESSION time_zone = '+00:00'; SET SESSION transaction_isolation = "
+    "'READ-COMMITTED';"
     " SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES';"
     " SET SESSION innodb_lock_wait_timeout = 5; SET SESSION wait_timeout = 604800";
 /// MariaDB before 11 knows the variable by its old name only.
 constexpr const char* kOldSettings =
-    "SET NAMES utf8mb4; SET SESSION tx_isolation = 'READ-COMMITTED';"
+    "SET NAMES utf8mb4; SET SESSION time_zone = '+00:00'; SET SESSION tx_isolation = "
+    "'READ-COMMITTED';"
     " SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES';"
     " SET SESSION innodb_lock_wait_timeout = 5; SET SESSION wait_timeout = 604800";
 

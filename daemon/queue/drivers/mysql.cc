@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "daemon/queue/drivers.h"
+#include "daemon/queue/driver_module.h"
 #include "daemon/queue/drivers/my_session.h"
 #include "daemon/queue/drivers/mysql_sql.h"
 #include "daemon/queue/drivers/mysql_url.h"
@@ -23,8 +23,6 @@ Result<sql::MyServer> ServerOf(const QueueOptions& options) {
   if (!url) return tl::unexpected(url.error());
   return sql::ParseMysqlUrl(*url);
 }
-
-}  // namespace
 
 Caps MysqlCaps() {
   Caps caps;
@@ -59,4 +57,7 @@ Result<std::unique_ptr<Queue>> OpenMysql(const DriverConfig& config, Role role) 
   return std::make_unique<sql::SqlQueue>(std::move(settings), role);
 }
 
+}  // namespace
 }  // namespace workmand
+
+WORKMAN_QUEUE_DRIVER("mysql", workmand::MysqlCaps, workmand::CheckMysqlOptions, workmand::OpenMysql)

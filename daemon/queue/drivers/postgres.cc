@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "daemon/queue/drivers.h"
+#include "daemon/queue/driver_module.h"
 #include "daemon/queue/drivers/pg_session.h"
 #include "daemon/queue/drivers/postgres_sql.h"
 #include "daemon/queue/drivers/sql_queue.h"
@@ -32,8 +32,6 @@ Result<std::string> UrlOf(const QueueOptions& options) {
   PQconninfoFree(parsed);
   return url;
 }
-
-}  // namespace
 
 Caps PostgresCaps() {
   Caps caps;
@@ -69,4 +67,8 @@ Result<std::unique_ptr<Queue>> OpenPostgres(const DriverConfig& config, Role rol
   return std::make_unique<sql::SqlQueue>(std::move(settings), role);
 }
 
+}  // namespace
 }  // namespace workmand
+
+WORKMAN_QUEUE_DRIVER("postgres", workmand::PostgresCaps, workmand::CheckPostgresOptions,
+                     workmand::OpenPostgres)

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "daemon/queue/drivers.h"
+#include "daemon/queue/driver_module.h"
 #include "daemon/queue/drivers/leased_open.h"
 
 namespace workmand {
@@ -47,13 +47,12 @@ class Qudo final : public sql::LeasedFormat {
   [[nodiscard]] std::string MoreValues() const override { return ", 0"; }
 };
 
-}  // namespace
-
 Caps QudoCaps() {
   Caps caps;
   caps.bits = Cap::kUnique | Cap::kDelay | Cap::kRetryDelay | Cap::kAbortDelay |
               Cap::kHoldSurvives | Cap::kLease | Cap::kDurable | Cap::kOrdered | Cap::kCount |
               Cap::kConfirmedAck | Cap::kAtLeastOnce | Cap::kUncountedAbort;
+  caps.time_step = Duration{1'000};
   return caps;
 }
 
@@ -65,4 +64,7 @@ Result<std::unique_ptr<Queue>> OpenQudo(const DriverConfig& config, Role /*role*
   return sql::OpenLeased(config, QudoCaps(), std::make_unique<Qudo>());
 }
 
+}  // namespace
 }  // namespace workmand
+
+WORKMAN_QUEUE_DRIVER("qudo", workmand::QudoCaps, workmand::CheckQudoOptions, workmand::OpenQudo)

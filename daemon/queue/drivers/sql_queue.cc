@@ -45,6 +45,7 @@ void SqlQueue::Connect() {
   answers_due_ = true;
   With([&](Session& session) {
     EnsureTables(session, sql(), settings_.driver);
+    if (answers_.Waits()) Listen(true);
     if (role_ == Role::kProducer) return;
     const std::int64_t freed = FreeDeadHolders(session, sql());
     if (freed > 0) log::Info("jobs of a dead daemon are back on the queue", {{"jobs", freed}});
@@ -71,8 +72,10 @@ void SqlQueue::Disconnect() noexcept {
     GiveBackSpare();
   }
   session_.reset();
-  spare_.clear();
   pending_ = Pending::kNothing;
+  // What could not be given back is freed at the next connect, as nobody here knows it.
+  for (const Job& job : spare_) held_.erase(NumberOf(job.token));
+  spare_.clear();
 }
 
 void SqlQueue::RegisterTasks(std::span<const Subscription> tasks) {

@@ -11,6 +11,7 @@ namespace {
 
 /// Storable's marks for what follows.
 enum Mark : unsigned char {
+  kSeenBefore = 0,
   kLongString = 1,
   kArray = 2,
   kHash = 3,
@@ -21,7 +22,6 @@ enum Mark : unsigned char {
   kByte = 8,
   kNetInteger = 9,
   kShortString = 10,
-  kYes = 0,  // names an object that came before
   kSvUndef = 14,
   kBlessed = 17,
   kBlessedAgain = 18,
@@ -235,7 +235,7 @@ bool Reader::Value(int depth) {
     case kHook: return Fail("it holds an object of a Perl class");
     case kCode: return Fail("it holds Perl code");
     case kRegexp: return Fail("it holds a regular expression");
-    case kYes: return Fail("it refers twice to one value");
+    case kSeenBefore: return Fail("it refers twice to one value");
     default:
       return Fail("it holds a kind of value (" + std::to_string(mark) + ") that JSON has not");
   }

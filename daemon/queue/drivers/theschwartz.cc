@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "daemon/queue/drivers.h"
+#include "daemon/queue/driver_module.h"
 #include "daemon/queue/drivers/leased_open.h"
 
 namespace workmand {
@@ -61,13 +61,12 @@ class Theschwartz final : public sql::LeasedFormat {
   }
 };
 
-}  // namespace
-
 Caps TheschwartzCaps() {
   Caps caps;
   caps.bits = Cap::kPriority | Cap::kUnique | Cap::kDelay | Cap::kRetryDelay | Cap::kAbortDelay |
               Cap::kHoldSurvives | Cap::kLease | Cap::kDurable | Cap::kOrdered | Cap::kCount |
               Cap::kConfirmedAck | Cap::kAtLeastOnce | Cap::kUncountedAbort;
+  caps.time_step = Duration{1'000};
   return caps;
 }
 
@@ -79,4 +78,8 @@ Result<std::unique_ptr<Queue>> OpenTheschwartz(const DriverConfig& config, Role 
   return sql::OpenLeased(config, TheschwartzCaps(), std::make_unique<Theschwartz>());
 }
 
+}  // namespace
 }  // namespace workmand
+
+WORKMAN_QUEUE_DRIVER("theschwartz", workmand::TheschwartzCaps, workmand::CheckTheschwartzOptions,
+                     workmand::OpenTheschwartz)
