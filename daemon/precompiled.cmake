@@ -8,7 +8,7 @@ set(WORKMAND_STANDARD_HEADERS
 # A precompiled header fits only targets compiled with the same flags: one with -fPIC (modules and
 # what is linked into them), one without.
 foreach(kind plain pic)
-  add_library(workmand_pch_${kind} OBJECT ${CMAKE_CURRENT_LIST_DIR}/precompiled.cc)
+  add_library(workmand_pch_${kind} OBJECT ${CMAKE_CURRENT_LIST_DIR}/base/precompiled.cc)
   target_link_libraries(workmand_pch_${kind} PRIVATE workmand_options tl::expected)
   target_precompile_headers(workmand_pch_${kind} PRIVATE ${WORKMAND_STANDARD_HEADERS})
 endforeach()

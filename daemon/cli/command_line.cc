@@ -15,6 +15,7 @@
 #include "daemon/cli/control.h"
 #include "daemon/cli/enqueue.h"
 #include "daemon/cli/failed.h"
+#include "daemon/cli/queue_init.h"
 #include "daemon/cli/test_queue.h"
 #include "daemon/cli/worker_words.h"
 #include "daemon/profile/units.h"
@@ -179,6 +180,14 @@ void AddFailed(CLI::App& app, Words& words) {
   AddLetterChange(*failed, words, "drop", "Delete them", RunFailedDrop);
 }
 
+void AddQueue(CLI::App& app, Words& words) {
+  CLI::App* queue = app.add_subcommand("queue", "The profile's queue itself");
+  queue->require_subcommand(1);
+  CLI::App* init =
+      AddCommand(*queue, words, "init", "Make the tables it needs, where it needs any");
+  init->final_callback([&words] { words.run = [&words] { return RunQueueInit(words.profile); }; });
+}
+
 void AddTestQueue(CLI::App& app, Words& words) {
   CLI::App* command = AddCommand(app, words, "test-queue",
                                  "Try whether the queue keeps its promises, with jobs of its own");
@@ -230,6 +239,7 @@ ExitCode RunCommandLine(int argc, const char* const* argv) {
   AddEnqueue(app, words);
   AddControl(app, words);
   AddFailed(app, words);
+  AddQueue(app, words);
   AddTestQueue(app, words);
   AddTestWorker(app, words.run);
   AddRun(app, words.run);

@@ -77,3 +77,38 @@ if(hiredis_FOUND)
     workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_redis)
   endforeach()
 endif()
+
+# Queues in the tables of an SQL server: what they share, and the two clients. A module keeps its copy
+# to itself.
+function(workmand_sql_part name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC workman_driver ${arg_LIBS})
+  set_target_properties(${name} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+endfunction()
+workmand_sql_part(workmand_sql SOURCES
+  drivers/process_identity.cc drivers/sql_answers.cc drivers/sql_jobs.cc drivers/sql_look.cc
+  drivers/sql_queue.cc drivers/sql_queue_work.cc drivers/sql_schema.cc drivers/sql_settle.cc)
+pkg_check_modules(pq IMPORTED_TARGET libpq)
+if(pq_FOUND)
+  workmand_sql_part(workmand_sql_pg SOURCES drivers/pg_session.cc LIBS PkgConfig::pq)
+  workmand_queue_module(postgres SOURCES drivers/postgres.cc drivers/postgres_sql.cc
+    LIBS workmand_sql workmand_sql_pg)
+endif()
+pkg_check_modules(mariadb IMPORTED_TARGET libmariadb)
+if(mariadb_FOUND)
+  workmand_sql_part(workmand_sql_my
+    SOURCES drivers/my_session.cc drivers/mysql_url.cc LIBS PkgConfig::mariadb)
+  workmand_queue_module(mysql SOURCES drivers/mysql.cc drivers/mysql_sql.cc
+    LIBS workmand_sql workmand_sql_my)
+endif()
+if(pq_FOUND AND mariadb_FOUND)
+  workmand_sql_part(workmand_leased
+    SOURCES drivers/leased_open.cc drivers/leased_queue.cc drivers/leased_sql.cc
+      drivers/leased_work.cc drivers/sqlite_session.cc drivers/sqlite_settings.cc drivers/storable.cc
+    LIBS workmand_sql_pg workmand_sql_my PkgConfig::sqlite3)
+  foreach(driver qudo theschwartz)
+    workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_leased)
+  endforeach()
+endif()

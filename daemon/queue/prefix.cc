@@ -51,6 +51,8 @@ class PrefixedQueue final : public Queue {
     for (std::size_t i = before; i < out.size(); ++i) RemovePrefix(out[i].task);
   }
 
+  void WillDequeue(std::size_t n) override { inner_->WillDequeue(n); }
+
   void Apply(std::span<const Update> updates, std::span<Applied> answers) override {
     const bool follow_ups = std::any_of(updates.begin(), updates.end(),
                                         [](const Update& u) { return !u.enqueue.empty(); });

@@ -87,6 +87,7 @@ void PumpThread::Turn() {
     driver.RegisterTasks(*round_.tasks);
     round_.tasks.reset();
   }
+  if (!pending_.empty()) driver.WillDequeue(FetchSize());
   ApplyPending();
   if (Clock::now() >= next_renewal_) RenewLeases();
   mailbox_.PushApplied(report_);
@@ -163,8 +164,12 @@ void PumpThread::RenewLeases() {
   next_renewal_ = held_.empty() ? kNever : After(Clock::now(), options_.lease_time / 3);
 }
 
+std::size_t PumpThread::FetchSize() const {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(round_.credit, kBatch));
+}
+
 void PumpThread::Fetch() {
-  const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(round_.credit, kBatch));
+  const std::size_t n = FetchSize();
   const WaitPlan plan =
       PlanWait({busy_, options_.dequeue_interval, next_tick_, next_renewal_}, Clock::now());
   const bool may_wait = mailbox_.StartWait(plan.waiting, n == 0);

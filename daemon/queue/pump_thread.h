@@ -37,6 +37,7 @@ class PumpThread {
   void ApplyEach(std::span<const Update> batch, std::span<Applied> answers);
   void Report(const Update& update, Applied answer);
   void RenewLeases();
+  [[nodiscard]] std::size_t FetchSize() const;
   void Fetch();
   void Deliver();
   void MeasureDepth();

@@ -66,6 +66,8 @@ void Queue::Collect(std::vector<Reply>& /*out*/, Duration timeout, const Waker& 
 
 void Queue::TakeProgress(std::vector<ProgressNote>& /*out*/) {}
 
+void Queue::WillDequeue(std::size_t /*n*/) {}
+
 Duration Queue::Tick() {
   return Duration{60'000};
 }

@@ -52,6 +52,8 @@ enum class Cap : std::uint32_t {
 struct Caps {
   std::uint32_t bits = 0;
   std::size_t max_payload = 0;  ///< bytes; 0 = no limit of the driver's own
+  /// Delays and leases end at multiples of this, never early: the queue's clock is that coarse.
+  Duration time_step{1};
   [[nodiscard]] bool Has(Cap cap) const { return (bits & static_cast<std::uint32_t>(cap)) != 0; }
 };
 constexpr std::uint32_t operator|(Cap a, Cap b) {
@@ -154,6 +156,9 @@ class [[gnu::visibility("default")]] Queue {
   /// returns a job of a task that is not registered.
   virtual void Dequeue(std::vector<Job> & out, std::size_t n, Duration timeout,
                        const Waker& waker) = 0;
+  /// A hint from the pump: right after the next Apply it will call Dequeue for up to `n` jobs. A
+  /// driver may then settle and fetch in one round trip. Forgotten with that Apply.
+  virtual void WillDequeue(std::size_t n);
   /// Applies updates in order; answers[i] says what became of update i. kDone, kFail and kAbort use
   /// the token up even when the answer is kLost. When it throws ConnectionLost every token of the
   /// batch counts as unknown: redelivery is legal (at least once).

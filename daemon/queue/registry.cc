@@ -5,7 +5,7 @@
 
 #include "daemon/queue/drivers.h"
 #include "daemon/queue/drivers/memory_store.h"
-#include "daemon/queue/drivers/sqlite_leases.h"
+#include "daemon/queue/drivers/process_identity.h"
 #include "daemon/queue/ledger.h"
 #include "daemon/queue/modules.h"
 #include "daemon/queue/options.h"
@@ -41,6 +41,10 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"resque", "libhiredis"},
     {"sidekiq", "libhiredis"},
     {"celery", "libhiredis"},
+    {"postgres", "libpq"},
+    {"mysql", "libmariadb"},
+    {"theschwartz", "libpq and libmariadb"},
+    {"qudo", "libpq and libmariadb"},
 });
 
 const KnownModule* FindKnownModule(std::string_view name) {
@@ -127,7 +131,7 @@ Result<std::unique_ptr<Queue>> OpenQueue(const DriverConfig& config, Role role) 
   ledger.path = config.state_dir + "/" + config.profile_name;
   ledger.retention = config.dead_letter_retention;
   ledger.counts = role == Role::kConsumer;
-  ledger.boot = sqlite::ThisProcess().boot_id;
+  ledger.boot = ThisProcess().boot_id;
   ledger.clock = [] {
     return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
   };

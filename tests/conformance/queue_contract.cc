@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -13,6 +14,8 @@
 
 #include "daemon/queue/conformance.h"
 #include "daemon/queue/registry.h"
+#include "tests/conformance/leased_tables.h"
+#include "tests/conformance/sql_server.h"
 #include "tests/conformance/test_server.h"
 
 namespace {
@@ -62,8 +65,33 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"sidekiq", RedisProgram, "url", "redis://"},
 });
 
-int Run(const std::string& driver, const std::string& filter) {
+/// The drivers in the tables of an SQL server; `engine`: sqlite, mysql or postgres. `server` stays
+/// empty for a file. False: the server is not installed.
+bool ServeSql(const std::string& driver, const std::string& engine, const std::string& folder,
+              std::unique_ptr<SqlServer>& server, ConformanceFixture& fixture) {
+  if (engine == "sqlite") {
+    std::ofstream(folder + "/tables.sql") << LeasedTables(driver, engine);
+    const std::string make = "sqlite3 " + folder + "/jobs.db <" + folder + "/tables.sql";
+    return std::system(make.c_str()) == 0;  // NOLINT(cert-env33-c): a test of ours
+  }
+  const auto kind = engine == "mysql" ? SqlServer::Kind::kMariadb : SqlServer::Kind::kPostgres;
+  if (!SqlServer::Installed(kind)) return false;
+  server = std::make_unique<SqlServer>(kind, folder);
+  server->Start();
+  if (driver != engine) server->RunSql(LeasedTables(driver, engine));
+  fixture.stop_server = [&server] { server->Stop(); };
+  fixture.start_server = [&server] { server->Start(); };
+  fixture.freeze_server = [&server] { server->Freeze(); };
+  fixture.thaw_server = [&server] { server->Thaw(); };
+  return true;
+}
+
+/// `what` is a driver, or DRIVER/ENGINE for one that works on several.
+int Run(const std::string& what, const std::string& filter) {
+  const std::string driver = what.substr(0, what.find('/'));
+  const std::string engine = what.substr(what.find('/') + 1);
   const TemporaryFolder folder;
+  std::unique_ptr<SqlServer> sql_server;
   std::optional<TestServer> server;
   Profile profile;
   profile.name = "contract";
@@ -87,6 +115,14 @@ int Run(const std::string& driver, const std::string& filter) {
     fixture.freeze_server = [&server] { server->Freeze(); };
     fixture.thaw_server = [&server] { server->Thaw(); };
   }
+  if (driver != engine || driver == "postgres" || driver == "mysql") {
+    if (!ServeSql(driver, engine, folder.path(), sql_server, fixture)) {
+      std::cerr << "SKIP: the server of " << what << " is not installed\n";
+      return kSkipped;
+    }
+    profile.queue.extra["url"] =
+        Value(sql_server ? sql_server->url() : "sqlite:///" + folder.path() + "/jobs.db");
+  }
   DriverConfig config = MakeDriverConfig(profile);
   config.ledger = false;  // the driver itself is tested
   for (const QueueKeyError& error : CheckQueueOptions(config.options)) {
@@ -101,7 +137,7 @@ int Run(const std::string& driver, const std::string& filter) {
     return std::move(*opened);
   };
   const auto results = RunConformance(fixture, filter);
-  std::cout << PrintConformance(driver, results);
+  std::cout << PrintConformance(what, results);
   return Passed(results) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -8,8 +8,8 @@ import tree
 
 DOCUMENTS = ("README.md", "docs/cli.md", "docs/profile.md", "docs/operations.md")
 COMMANDS = ("enqueue", "status", "workers", "pause", "resume", "reload", "stop", "scale",
-            "failed list", "failed show", "failed retry", "failed drop", "test-queue", "run",
-            "test-worker")
+            "failed list", "failed show", "failed retry", "failed drop", "queue init", "test-queue",
+            "run", "test-worker")
 # Options of other programs that the documents mention.
 FOREIGN = {"--now": "systemctl"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

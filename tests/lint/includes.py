@@ -34,8 +34,10 @@ ROOMS = (
     Room("modes", r"daemon/modes/", ours=("base", "profile", "protocol"), system=False),
     # The drivers for formats that are JSON borrow the slicer; the protocol itself is not theirs.
     Room("queue", r"daemon/queue/", ours=("base", "profile", "protocol"),
-         libraries=("sqlite3", "libgearman", "hiredis"),
+         libraries=("sqlite3", "libgearman", "hiredis", "libpq", "libmariadb"),
          only=(("sqlite3", r"daemon/queue/drivers/sqlite\w*\.(cc|h)"),
+               ("libpq", r"daemon/queue/drivers/(pg_session|postgres)\.cc"),
+               ("libmariadb", r"daemon/queue/drivers/my_session\.cc"),
                ("libgearman", r"daemon/queue/drivers/gearman\w*\.(cc|h)"),
                ("hiredis", r"daemon/queue/drivers/redis\w*\.(cc|h)"))),
     Room("io", r"daemon/io/", ours=("base",), libraries=("uv",)),
@@ -67,7 +69,7 @@ ROOMS = (
 LIBRARIES = {
     "uv": r"uv\.h", "yaml-cpp": r"yaml-cpp/.*", "nlohmann": r"nlohmann/.*",
     "spdlog": r"(spdlog|fmt)/.*", "sqlite3": r"sqlite3\.h", "libgearman": r"libgearman.*/.*",
-    "hiredis": r"hiredis/.*",
+    "hiredis": r"hiredis/.*", "libpq": r"libpq-fe\.h", "libmariadb": r"mysql\.h",
     "CLI11": r"CLI/.*", "tl": r"tl/.*", "catch2": r"catch2/.*",
 }
 STANDARD = r"[a-z_0-9]+"

@@ -4,26 +4,15 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
+#include "daemon/queue/drivers/process_identity.h"
 #include "daemon/queue/drivers/sqlite_db.h"
 
 namespace workmand::sqlite {
 
-/// Enough of a process to tell later whether it still lives.
-struct Process {
-  std::string host;
-  std::string boot_id;             ///< of the kernel: another one = the machine was restarted
-  std::int64_t pid_namespace = 0;  ///< pids mean something only within it
-  std::int64_t pid = 0;
-  std::int64_t start_time = 0;  ///< clock ticks after boot: tells a reused pid
-  friend bool operator==(const Process&, const Process&) = default;
-};
-
-[[nodiscard]] Process ThisProcess();
-/// Whether `process` surely does not run any more, as seen by `here`. A process of another host or
-/// in another pid namespace cannot be judged: it counts as alive, and its lease decides.
-[[nodiscard]] bool IsDead(const Process& process, const Process& here);
+using workmand::IsDead;
+using workmand::Process;
+using workmand::ThisProcess;
 
 /// The row of `process` in `holders`; made when missing.
 [[nodiscard]] std::int64_t RegisterHolder(Database& db, const Process& process, WallTime now);
