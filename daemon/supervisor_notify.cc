@@ -20,11 +20,8 @@ constexpr Duration kAskAgain{20'000};
 ServiceManager::ServiceManager(io::Loop& loop, const io::NotifySettings& settings)
     : loop_(loop),
       notifier_(loop, settings.socket),
-      watchdog_(loop, [this] { Ping(); }),
       extension_(loop, [this] { AskForMore(); }),
-      ping_every_(settings.watchdog_ping) {
-  if (ping_every_ > Duration{0}) Ping();
-}
+      watchdog_(loop, settings.watchdog_ping, [this] { Ping(); }) {}
 
 void ServiceManager::Send(std::string_view text) {
   const auto sent = notifier_.Send(text);
@@ -84,7 +81,6 @@ void ServiceManager::AskForMore() {
 /// A manager that does not read finds the signs of life that wait for it; more would say no more.
 void ServiceManager::Ping() {
   if (!notifier_.congested()) Send("WATCHDOG=1");
-  watchdog_.Set(After(loop_.Now(), ping_every_));
 }
 
 void Supervisor::TellStatus() {

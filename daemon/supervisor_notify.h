@@ -38,9 +38,8 @@ class ServiceManager {
 
   io::Loop& loop_;
   io::Notifier notifier_;
-  io::Timer watchdog_;
   io::Timer extension_;  ///< during a stop without an end
-  Duration ping_every_;
+  io::Metronome watchdog_;
   std::string status_;
   bool ready_ = false;
   bool failed_ = false;  ///< the last text did not get through, and the log has it

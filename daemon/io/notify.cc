@@ -86,6 +86,20 @@ std::uint64_t MonotonicUsec() {
          static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
 }
 
+Metronome::Metronome(Loop& loop, Duration every, std::function<void()> beat)
+    : beat_(std::move(beat)) {
+  uv_timer_init(loop.get(), timer_.get());
+  timer_.get()->data = this;
+  if (every <= Duration{0}) return;
+  const auto ms = static_cast<std::uint64_t>(every.count());
+  uv_timer_start(
+      timer_.get(),
+      [](uv_timer_t* timer) noexcept {
+        if (timer->data != nullptr) static_cast<Metronome*>(timer->data)->beat_();
+      },
+      ms, ms);
+}
+
 /// Connected, because only then does poll say when the other side has room.
 Result<void> Notifier::Open() {
   const auto address = AddressOf(socket_);

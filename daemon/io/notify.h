@@ -6,10 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <utility>
+
+#include <uv.h>
 
 #include "daemon/base/result.h"
 #include "daemon/io/loop.h"
@@ -33,6 +37,20 @@ struct NotifySettings {
 
 /// CLOCK_MONOTONIC in microseconds, for MONOTONIC_USEC.
 [[nodiscard]] std::uint64_t MonotonicUsec();
+
+/// Calls `beat` every so often, by the real time: unlike a Timer it does not wait for a freeze of
+/// the process to be made good, since whoever counts the beats does not either.
+class Metronome {
+ public:
+  /// `every` 0 = never.
+  Metronome(Loop& loop, Duration every, std::function<void()> beat);
+  Metronome(const Metronome&) = delete;
+  Metronome& operator=(const Metronome&) = delete;
+
+ private:
+  UvHandle<uv_timer_t> timer_;
+  std::function<void()> beat_;
+};
 
 class Notifier {
  public:

@@ -159,7 +159,7 @@ void LedgeredQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration timeo
   inner_->Dequeue(out, n, timeout, waker);
   if (!counts_attempts_ || file_ == nullptr || out.size() == before) return;
   for (std::size_t i = before; i < out.size(); ++i) Remember(out[i]);
-  if (careful_until_ > Clock::now()) marks_.Sync();
+  if (careful_until_ != TimePoint{} && careful_until_ > Clock::now()) marks_.Sync();
 }
 
 void LedgeredQueue::Remember(Job& job) {

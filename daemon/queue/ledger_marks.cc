@@ -38,6 +38,7 @@ LedgerMarks::~LedgerMarks() {
 }
 
 Result<void> LedgerMarks::Open(const std::string& path, std::string_view boot) {
+  if (fd_ >= 0) ::close(fd_);  // of a try that failed
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kPrivate);
   if (fd_ < 0) return SystemError(path, errno);
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {

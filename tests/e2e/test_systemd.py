@@ -262,6 +262,20 @@ class Watchdog(Case):
         self.assertGreater(time.monotonic() - begun, 11 * 0.25 - 0.1)
         self.assertLessEqual(self.wakeups(daemon) - wakeups, 12 + 6)
 
+    def test_a_daemon_that_was_stopped_for_a_while_gives_a_sign_when_it_goes_on(self):
+        manager = self.manager()
+        daemon = self.managed(manager, watchdog_us=8_000_000)
+        daemon.signal(signal.SIGSTOP)
+        # Longer than the ping, and so long that the daemon's own clock takes it for a freeze.
+        harness.poll("the sign to be overdue", lambda over=time.monotonic() + 6: (
+            time.monotonic() > over))
+        count, begun = len(manager.texts("WATCHDOG=1")), time.monotonic()
+
+        daemon.signal(signal.SIGCONT)
+
+        manager.wait("WATCHDOG=1", count + 1)
+        self.assertLess(time.monotonic() - begun, 3)
+
     def test_a_watchdog_for_this_very_process_counts(self):
         manager = self.manager()
         # A shell becomes the daemon, and so can state its pid.
