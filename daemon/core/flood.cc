@@ -36,13 +36,13 @@ bool FloodMeter::Add(std::size_t bytes, std::size_t lines, TimePoint now) {
     second_ = second;
     bytes_ = 0;
     lines_ = 0;
-    told_ = false;
   }
   bytes_ += bytes;
   lines_ += lines;
-  if (told_) return false;
-  told_ = bytes_ > kBytes || (lines_ > kLines && full_seconds_ >= kSeconds - 1);
-  return told_;
+  const bool flood = bytes_ > kBytes || (lines_ > kLines && full_seconds_ >= kSeconds - 1);
+  if (!flood || second_ < told_ + kPause) return false;
+  told_ = second_;
+  return true;
 }
 
 }  // namespace workmand

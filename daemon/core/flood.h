@@ -32,8 +32,10 @@ class FloodMeter {
   static constexpr std::size_t kBytes = std::size_t{1} << 20U;
   static constexpr std::size_t kLines = 1000;
   static constexpr int kSeconds = 10;
+  static constexpr std::int64_t kPause = 2;  ///< seconds from one telling to the next, at least
 
-  /// Counts. True at the line that makes it a flood, at most once a second.
+  /// Counts. True at the line that makes it a flood, and then not again before a whole second has
+  /// passed: who is told has the time to stop.
   bool Add(std::size_t bytes, std::size_t lines, TimePoint now);
 
  private:
@@ -41,7 +43,7 @@ class FloodMeter {
   std::size_t bytes_ = 0;  ///< in that second, and so on
   std::size_t lines_ = 0;
   int full_seconds_ = 0;  ///< in a row before this one, each with more than kLines
-  bool told_ = false;
+  std::int64_t told_ = -kPause;  ///< the last second in which it was told
 };
 
 }  // namespace workmand

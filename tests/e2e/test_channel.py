@@ -25,6 +25,11 @@ done
 """
 
 
+def bash(script, *arguments):
+    """A command of the profile, which has its own use for a dollar sign."""
+    return ["bash", "-c", script.replace("$", "$$"), "-", *arguments]
+
+
 def bad(*options):
     command = harness.worker(*options)
     return [BAD if part == harness.WORKER else part for part in command]
@@ -32,7 +37,7 @@ def bad(*options):
 
 class Descriptors(harness.TestCase):
     def shouting(self, **profile):
-        return self.daemon(channel="fd", command=["bash", "-c", SHOUTS], **profile)
+        return self.daemon(channel="fd", command=bash(SHOUTS), **profile)
 
     def test_stdout_is_log_and_never_protocol(self):
         daemon = self.shouting(stdout_garbage="strict")
@@ -67,7 +72,7 @@ class Descriptors(harness.TestCase):
     def test_with_stdio_nothing_is_said_of_descriptors(self):
         script = ('echo "{\\"type\\":\\"ready\\",\\"tasks\\":[\\"in${WORKMAN_IN}out\\"]}"; '
                   'while read -r line; do :; done')
-        daemon = self.daemon(command=["bash", "-c", script], start=False)
+        daemon = self.daemon(command=bash(script), start=False)
         daemon.environment["WORKMAN_IN"] = "9"  # as a workmand under a workmand would have
 
         daemon.start()
@@ -198,9 +203,9 @@ class Floods(harness.TestCase):
         script = ('echo \'{"type":"ready","tasks":["Other"]}\'; '
                   'yes \'{"type":"heartbeat"}\' & trap "kill $!" EXIT; '
                   'while read -r line; do :; done')
-        daemon = self.daemon(start=False, max_workers=2, command=[
-            "bash", "-c", f'if [ "$WORKMAN_WORKER" = t-1 ]; then {script}; else exec "$@"; fi', "-",
-            *harness.worker()])
+        daemon = self.daemon(start=False, max_workers=2, command=bash(
+            f'if [ "$WORKMAN_WORKER" = t-1 ]; then {script}; else exec "$@"; fi',
+            *harness.worker()))
         daemon.start()
         daemon.wait_event("worker ready", count=2)
 

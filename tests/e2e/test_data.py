@@ -107,10 +107,11 @@ class Gearman(harness.TestCase):
     def test_text_is_sent_without_quotes(self):
         text = '{"type":"data","id":"$ID","data":"a \\"b\\""}\n{"type":"data","id":"$ID",' \
                '"data_b64":"AP8="}\n{"type":"done","id":"$ID","result":"end"}\n'
-        daemon = self.daemon(payload="text", queue=self.queue(), command=[
-            "bash", "-c", 'echo \'{"type":"ready","tasks":["T"]}\'; while read -r line; do '
-            'case $line in \'{"type":"job",\'*) id=${line#*\'"id":"\'}; id=${id%%\'"\'*}; '
-            'printf "%s" "${1//\\$ID/$id}";; esac; done', "-", text])
+        script = ('echo \'{"type":"ready","tasks":["T"]}\'; while read -r line; do '
+                  'case $line in \'{"type":"job",\'*) id=${line#*\'"id":"\'}; id=${id%%\'"\'*}; '
+                  'printf "%s" "${1//\\$ID/$id}";; esac; done')
+        command = [part.replace("$", "$$") for part in ("bash", "-c", script, "-", text)]
+        daemon = self.daemon(payload="text", queue=self.queue(), command=command)
 
         packets = Waiting(self.port, "T", {}).finish(daemon)
 

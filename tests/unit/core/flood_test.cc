@@ -36,10 +36,11 @@ TEST_CASE("a mebibyte in a second is no flood and one byte more is", "[core]") {
   FloodMeter meter;
   CHECK_FALSE(meter.Add(FloodMeter::kBytes, 1, At(0)));
   CHECK(meter.Add(1, 1, At(0, 999)));
-  CHECK_FALSE(meter.Add(FloodMeter::kBytes, 1, At(0, 999)));  // told once a second
+  CHECK_FALSE(meter.Add(FloodMeter::kBytes, 1, At(0, 999)));
 
-  CHECK_FALSE(meter.Add(FloodMeter::kBytes, 1, At(1)));
-  CHECK(meter.Add(1, 1, At(1)));
+  CHECK_FALSE(meter.Add(2 * FloodMeter::kBytes, 1, At(1)));  // it may not have noticed yet
+  CHECK_FALSE(meter.Add(FloodMeter::kBytes, 1, At(2)));
+  CHECK(meter.Add(1, 1, At(2)));
 }
 
 TEST_CASE("a thousand lines a second are a flood only after ten seconds of it", "[core]") {
@@ -48,7 +49,8 @@ TEST_CASE("a thousand lines a second are a flood only after ten seconds of it", 
 
   CHECK_FALSE(Pour(meter, 1000, 9));
   CHECK(Pour(meter, 1, 9));
-  CHECK(Pour(meter, 1001, 10));  // and it goes on
+  CHECK_FALSE(Pour(meter, 1001, 10));
+  CHECK(Pour(meter, 1001, 11));  // and it goes on
 }
 
 TEST_CASE("a quieter second and a silent one each begin the count again", "[core]") {
