@@ -13,7 +13,7 @@ import harness
 EXAMPLES = harness.ROOT / "conf/examples"
 SDKS = harness.ROOT / "workers-sdk"
 WORKERS = harness.ROOT / "tests/e2e/workers"
-LINE = re.compile(r"(not )?ok (\d+) - (\S+)(?: # (TODO|SKIP) (.*))?")
+LINE = re.compile(r"(not )?ok (\d+) - (\S+)(?: # ([A-Z]+) (.*))?")
 PATIENCE = "6" if os.environ.get("WORKMAN_SLOW") == "1" else "2"
 MUST_AND_ROBUST = ",".join(map(str, range(1, 29)))
 
@@ -26,7 +26,7 @@ class Tap:
         result = subprocess.run(command, capture_output=True, text=True, timeout=600)
         self.status, self.text = result.returncode, result.stdout + result.stderr
         self.failed, self.excused, self.passed, self.skipped = [], [], [], {}
-        lines = result.stdout.splitlines()
+        lines = result.stdout.removesuffix("\n").split("\n")
         test.assertEqual(lines[:2], ["TAP version 13", "1..56"], self.text)
         self.bail = next((line for line in lines if line.startswith("Bail out!")), "")
         found = [LINE.fullmatch(line) for line in lines[2:] if not line.startswith(("#", "Bail"))]
