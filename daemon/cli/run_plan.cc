@@ -86,6 +86,7 @@ Result<WorkerStart> PlanStart(const RunOptions& options, const Profile& profile)
   spec.group = profile.group;
   start.argv = io::LauncherCommand(spec, ::getpid(), WorkerStart::kReportFd);
   start.by_launcher = true;
+  start.name = spec.argv.front();
   return start;
 }
 

@@ -63,7 +63,7 @@ std::string Run::WhyNotRun(const Case& one) const {
   return {};
 }
 
-/// What TAP calls a TODO: a failure that does not count, and why.
+/// Behind a failure that does not count: TAP's word for it, and why.
 std::string Run::Excuse(const Case& one) const {
   if (Names(options_.expected_failures, one)) return " # TODO expected failure";
   if (one.level == Level::kRobust && !options_.sdk) return " # TODO a worker should, an SDK must";

@@ -142,7 +142,8 @@ Result<StartedWorker> StartWorker(const WorkerStart& start) {
   in.read.Reset();
   if (const std::string complaint = ReadReport(report.read.get()); !complaint.empty()) {
     ::waitpid(pid, nullptr, 0);
-    return Fail(ErrorCode::kSystem, "cannot execute " + start.argv.front() + ": " + complaint);
+    const std::string& name = start.name.empty() ? start.argv.front() : start.name;
+    return Fail(ErrorCode::kSystem, "cannot execute " + name + ": " + complaint);
   }
   for (const PipeEnds& one : pipes) {
     if (one.read) ::fcntl(one.read.get(), F_SETFL, O_NONBLOCK);

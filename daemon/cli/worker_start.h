@@ -30,6 +30,7 @@ struct WorkerStart {
   StderrTo stderr_to = StderrTo::kPipe;
   /// `argv` is the command line of workmand-launch, which reports a failure on kReportFd.
   bool by_launcher = false;
+  std::string name;  ///< of the command, for messages; empty = argv[0]
   /// Stdin in place of the pipe, with kStdio; borrowed. -1 = the pipe.
   int own_stdin = -1;
 

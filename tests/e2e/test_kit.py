@@ -1,94 +1,10 @@
-"""`workman test-worker`: good workers pass, and each broken rule is found by the case that is about
-it and by no other of those beside it."""
+"""Every rule that a worker can break is found by the case of `workman test-worker` that is about it,
+and by no other of those beside it."""
 
-import concurrent.futures
-import os
-import re
-import shutil
 import subprocess
-import unittest
 
 import harness
-
-EXAMPLES = harness.ROOT / "conf/examples"
-SDKS = harness.ROOT / "workers-sdk"
-WORKERS = harness.ROOT / "tests/e2e/workers"
-LINE = re.compile(r"(not )?ok (\d+) - (\S+)(?: # (TODO|SKIP) (.*))?")
-PATIENCE = "6" if os.environ.get("WORKMAN_SLOW") == "1" else "2"
-MUST_AND_ROBUST = ",".join(map(str, range(1, 29)))
-
-
-class Tap:
-    """What one run of the kit has said. Checks that it is TAP."""
-
-    def __init__(self, test, *arguments):
-        command = [harness.WORKMAN, "test-worker", "--patience", PATIENCE, *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=600)
-        self.status, self.text = result.returncode, result.stdout + result.stderr
-        self.failed, self.excused, self.passed, self.skipped = [], [], [], {}
-        lines = result.stdout.splitlines()
-        test.assertEqual(lines[:2], ["TAP version 13", "1..56"], self.text)
-        self.bail = next((line for line in lines if line.startswith("Bail out!")), "")
-        found = [LINE.fullmatch(line) for line in lines[2:] if not line.startswith(("#", "Bail"))]
-        test.assertNotIn(None, found, self.text)
-        test.assertEqual([int(one[2]) for one in found], list(range(1, len(found) + 1)), self.text)
-        test.assertTrue(self.bail or len(found) == 56, self.text)
-        for wrong, _, name, word, reason in (one.groups() for one in found):
-            if word == "SKIP":
-                self.skipped[name] = reason
-            elif wrong:
-                (self.excused if word else self.failed).append(name)
-            else:
-                self.passed.append(name)
-
-
-class Kit(unittest.TestCase):
-    maxDiff = None
-
-    def tap(self, *arguments):
-        return Tap(self, *arguments)
-
-    def each(self, check, cases):
-        """Runs check(*case) for each, two at a time: most of it is waiting."""
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            for case, run in [(case, pool.submit(check, *case)) for case in cases]:
-                with self.subTest(case[0]):
-                    run.result()
-
-
-class GoodWorkers(Kit):
-    def test_the_examples_do_what_a_worker_must(self):
-        """What they miss of level R is what their few lines leave out; it is written down here."""
-        blank = ["empty-line", "garbage-in"]
-        self.each(self.check_example, [
-            (["jq", EXAMPLES / "echo-jq"], ["garbage-in"]),
-            (["jq", EXAMPLES / "echo.bash"], ["whitespace-json", "unknown-task"]),
-            (["python3", EXAMPLES / "echo.py"], [*blank, "unknown-task"]),
-            (["perl", EXAMPLES / "echo.pl"], blank),
-            (["node", EXAMPLES / "echo.js"], blank),
-            ([harness.BUILD / "examples/echo"], blank)])
-
-    def check_example(self, words, misses):
-        if not shutil.which(words[0]):
-            return
-        command = [str(word) for word in words if word != "jq"]
-        tap = self.tap("--task", "Echo", "--only", MUST_AND_ROBUST, "--", *command)
-        self.assertEqual((tap.failed, tap.excused, tap.status), ([], misses, 0), tap.text)
-
-    def check_sdk(self, *command):
-        tap = self.tap("--sdk", "--fixture", "--rounds", "50", "--", *map(str, command))
-        self.assertEqual((tap.failed, tap.excused, tap.status), ([], [], 0), tap.text)
-        self.assertEqual(tap.skipped, {
-            "max-line-declared": "ready states no max_line",
-            "concurrency": "the worker announces a concurrency of 1",
-            "interleaving": "the worker announces a concurrency of 1"})
-        self.assertRegex(tap.text, r"# \d+ jobs/s, p50 \d+ µs, p99 \d+ µs")
-
-    def test_the_python_sdk_passes_all(self):
-        self.check_sdk("python3", SDKS / "python/tests/fixture_worker.py")
-
-    def test_the_perl_sdk_passes_all(self):
-        self.check_sdk("perl", SDKS / "perl/t/fixture_worker.pl")
+from kit import EXAMPLES, WORKERS, Kit
 
 
 class BrokenWorkers(Kit):

@@ -198,7 +198,9 @@ send(type="done", id=last, result={
         self.assertIn("workman: the worker was not ready within 200ms", result.stderr)
 
     def test_a_worker_that_does_not_flush(self):
-        worker = self.worker(before='send = lambda **m: print(json.dumps(m))')
+        worker = self.worker(before="""
+sys.stdout = open(1, "w", 65536, closefd=False)
+def send(**message): print(json.dumps(message))""")
         result = self.run_job("-p", self.profile(command=worker, start_timeout="300ms"), "--",
                               "T", "1")
 

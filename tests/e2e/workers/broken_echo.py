@@ -45,6 +45,8 @@ def lines():
         yield from sys.stdin
 
 
+if FAULT == "unflushed":  # Whatever PYTHONUNBUFFERED says.
+    sys.stdout = open(1, "w", 65536, closefd=False)
 if FAULT == "exits":
     sys.exit("no such database")
 if FAULT == "silent":
