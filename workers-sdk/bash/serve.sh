@@ -13,7 +13,8 @@ workman_serve() {
     [[ $file == /* ]] || file=$here/$file
     __wm_apart . "$file" || { __wm_note "cannot load $file"; exit 1; }
   done
-  mapfile -t __wm_names < <(compgen -A function task_ | cut -c6-)
+  mapfile -t __wm_names < <(compgen -A function task_)
+  __wm_names=("${__wm_names[@]#task_}")
   __wm_folder=$(mktemp -d "${TMPDIR:-/tmp}/workman.XXXXXXXX") || exit 75
   trap 'rm -rf "$__wm_folder"' EXIT
   [[ -n $__wm_in ]] || __wm_by_hand "${__wm_argv[@]}"
@@ -74,10 +75,14 @@ __wm_insist() {
 # ---- lines ----
 
 __wm_ready() {
-  local name tasks='' said
+  local name tasks='' said known IFS=,
+  known="${!__wm_options[*]}"
   for name in "${__wm_names[@]}"; do
-    said=$(__wm_announced "$name")
-    tasks+=,${said:-$(__wm_string "$name")}
+    if [[ ,$known == *",$name:"* ]]; then said=$(__wm_announced "$name")
+    elif [[ $name =~ ^[A-Za-z0-9_.:/@-]+$ ]]; then said=\"$name\" # No fork where none is needed.
+    else said=$(__wm_string "$name")
+    fi
+    tasks+=,$said
   done
   printf '{"type":"ready","proto":1,"pid":%d,"signals":["TERM","ABRT"],"sdk":{"name":"workman-bash","version":"0.1.0","lang":"bash %s"},"features":["enqueue","extend"%s],"tasks":[%s]}\n' \
     $$ "${BASH_VERSION%%(*}" "$cancel" "${tasks#,}" >&"$__wm_out"
@@ -99,7 +104,7 @@ __wm_announced() {
       *) said+=$(__wm_members "$key=$value") ;;
     esac
   done
-  [[ -z $said ]] || printf '{"name":%s%s}' "$(__wm_string "$1")" "$said"
+  printf '{"name":%s%s}' "$(__wm_string "$1")" "$said"
 }
 
 # The next line in REPLY; false when it is time to leave. A trap does not end a read, so the wait for the

@@ -84,15 +84,15 @@ workman_exit() { printf '%d' "${1:-0}" >"$__wm_folder/leave"; exit 0; }
 
 # ---- inside a job ----
 
-# The job opens the worker's descriptors anew for a moment; its children never have them. A mark tells the
-# worker that a line was begun: behind a kill it ends that line.
+# The job opens the worker's descriptors anew for a moment; its children never have them. A long line takes
+# several writes, and a kill may come between: a mark tells the worker then to end that line.
 __wm_say() {
   if [[ -z $__wm_out ]]; then printf '{"type":"%s"%s}\n' "$1" "$2" >&2; return; fi
-  printf 1 >"$__wm_folder/saying"
+  ((${#2} < 3500)) || printf 1 >"$__wm_folder/saying"
   local id=${JOB_ID:+,\"id\":\"$JOB_ID\"}
   [[ $1 != enqueue ]] || id=''
   printf '{"type":"%s"%s%s}\n' "$1" "$id" "$2" >"/proc/$$/fd/$__wm_out"
-  : >"$__wm_folder/saying"
+  ((${#2} < 3500)) || : >"$__wm_folder/saying"
 }
 
 # Reads a line that is there already and keeps it for later.
