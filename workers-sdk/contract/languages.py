@@ -17,6 +17,7 @@ class Language:
     task_file: str  # A task file with one task; %s is its name.
     error_class: str
     trace: bool = True
+    text_size: int = 1 << 19  # Characters of a long text.
     # When SIGABRT comes, in seconds after the line of a job of 10 ms.
     window: tuple = (0.008, 0.0135)
     without: frozenset = frozenset()
@@ -49,4 +50,13 @@ LANGUAGES = {
     # As where ext-ffi is missing: children inherit the protocol.
     "php-without-ffi": php("php", "-d", "ffi.enable=0", without={"fd 1"},
                            expected_failures=("child-print-protected", "child-does-not-hold")),
+    "bash": Language(
+        command=["bash", str(SDKS / "bash/fixture.sh")],
+        example=["bash", str(SDKS / "bash/examples/thumbs.sh")],
+        producer=[],
+        file="fixture.sh", library="worker.sh", suffix=".sh", task_file="task_%s() { cat; }\n",
+        error_class="exit", trace=False, window=(0.0, 0.25),
+        text_size=1 << 15,  # A shell reads a pipe byte by byte.
+        without=frozenset({"threads", "fork", "exceptions", "int64", "nesting", "prints by hand",
+                           "hooks that fail a job", "stacks"})),
 }
