@@ -2,6 +2,7 @@
 """What becomes of a job: results, failures, bytes, follow-ups, what it says on its way."""
 
 import base64
+import signal
 import time
 
 import sdk
@@ -226,6 +227,47 @@ class Threads(sdk.TestCase):
         worker = self.worker()
         worker.job("kit.thread", {"exits": 3})
         self.assert_left(worker, 3)
+
+
+class Cpp(sdk.TestCase):
+    def setUp(self):
+        if sdk.LANGUAGE != "cpp":
+            self.skipTest("C++ alone")
+
+    def test_a_crash_stays_a_crash(self):
+        worker = self.worker()
+        worker.job("kit.crash")
+        self.assert_left(worker, -signal.SIGABRT)
+
+    def test_a_fork_that_returns_gives_no_second_outcome(self):
+        worker = self.worker()
+        self.assertEqual(worker.call("kit.fork")["result"], {"parent": True})
+        worker.close()
+        self.assert_left(worker)
+
+    def test_children_inherit_no_blocked_and_no_ignored_signal(self):
+        self.assertIs(self.worker().call("kit.mask")["result"], True)
+
+    def test_a_string_that_is_no_utf8_is_no_result(self):
+        self.assertEqual(self.worker().call("kit.utf8")["error"]["code"], "unserialisable_result")
+
+    def test_anything_can_be_thrown(self):
+        self.assertEqual(self.worker().call("kit.fail", {"kind": "odd"})["error"],
+                         {"message": "int", "class": "int"})
+
+
+class Go(sdk.TestCase):
+    def setUp(self):
+        if sdk.LANGUAGE != "go":
+            self.skipTest("Go alone")
+
+    def test_a_panic_is_a_failure_with_its_stack(self):
+        worker = self.worker()
+        error = worker.call("kit.fail", {"kind": "panic"})["error"]
+        self.assertEqual((error["message"], error["class"]), ("out of order", "panic"))
+        self.assertIn("main.go", error["trace"])
+        self.assertIn("Goexit", worker.call("kit.fail", {"kind": "goexit"})["error"]["message"])
+        self.assertEqual(worker.call("kit.echo", 1)["result"], 1)
 
 
 if __name__ == "__main__":
