@@ -63,6 +63,7 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"redis", RedisProgram, "url", "redis://"},
     {"resque", RedisProgram, "url", "redis://"},
     {"sidekiq", RedisProgram, "url", "redis://"},
+    {"celery", RedisProgram, "url", "redis://"},
 });
 
 /// The drivers in the tables of an SQL server; `engine`: sqlite, mysql or postgres. `server` stays

@@ -42,8 +42,8 @@ class Server:
     def try_command(self, *words):
         try:
             return self.command(*words)
-        except OSError:
-            return None
+        except (OSError, AssertionError):
+            return None  # It does not listen yet, or reads its file.
 
     def command(self, *words):
         """One command and its reply: text, a number, None, or a list of them."""

@@ -3,7 +3,10 @@ missing is told apart from a driver that nobody knows."""
 
 import json
 import os
+import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import harness
 
@@ -18,16 +21,17 @@ def run(*command, **environment):
 class OutOfTree(harness.TestCase):
     @classmethod
     def setUpClass(cls):
-        case = cls("test_the_suite_passes")
-        cls.doClassCleanups = case.doCleanups
-        cls.prefix, build = case.folder() / "prefix", case.folder()
+        cls.place = pathlib.Path(tempfile.mkdtemp(prefix="wm-"))
+        cls.addClassCleanup(shutil.rmtree, cls.place, ignore_errors=True)
+        cls.prefix, build = cls.place / "prefix", cls.place / "build"
         for command in (
                 ["cmake", "--install", harness.BUILD, "--prefix", cls.prefix],
                 ["cmake", "-S", SOURCE, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                  f"-DCMAKE_PREFIX_PATH={cls.prefix}", f"-DCMAKE_INSTALL_PREFIX={cls.prefix}"],
                 ["cmake", "--build", build], ["cmake", "--install", build]):
             result = run(*command)
-            assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+            if result.returncode != 0:
+                raise AssertionError(f"{command}: {result.stdout}{result.stderr}")
 
     def profile(self):
         folder = self.folder()
