@@ -22,12 +22,11 @@ def bad(*options):
 
 class Base(harness.TestCase):
     def counted(self, daemon, code, quote=None, count=1):
-        """Waits for the counter; checks that the line is quoted, and cut; returns the event."""
+        """Waits for the counter; checks that the line is quoted, and cut."""
         daemon.wait_status(f"{code} in the status",
                            lambda status: status["violations"].get(code, 0) >= count)
         found = [event for event in daemon.events if event.get("code") == code]
-        self.assertEqual(found[0]["worker"], "t-1")
-        self.assertTrue(found[0]["why"])
+        self.assertEqual((found[0]["worker"], bool(found[0]["why"])), ("t-1", True))
         if quote is not None:
             self.assertIn(quote, found[0]["line"])
             self.assertLessEqual(len(found[0]["line"].encode()), 200)
