@@ -169,8 +169,9 @@ __wm_seconds() { local sign=''; (($1 >= 0)) || sign=-; printf '%s%d.%03d\n' "$si
 
 # A jq that lives as long as the worker. "?JSON" asks whether it is JSON, "=JSON" for it on one line: "." or
 # the JSON is the answer, "!" means that it is none. jq takes nan, JSON does not.
-__wm_jq='def sound: fromjson | if any(..; type == "number" and isnan) then error else . end;
-  try (.[0:1] as $how | .[1:] | sound | if $how == "?" then "." else tojson end) catch "!"'
+__wm_sound='def sound: if any(..; type == "number" and isnan) then error else . end;'
+__wm_jq=$__wm_sound' try (.[0:1] as $how | .[1:] | fromjson | sound |
+  if $how == "?" then "." else tojson end) catch "!"'
 __wm_check() {
   if [[ -z ${__WM_JQ_PID-} ]]; then
     coproc __WM_JQ { __wm_close; exec jq -rR --unbuffered "$__wm_jq"; } 2>/dev/null
