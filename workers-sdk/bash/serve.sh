@@ -80,36 +80,13 @@ __wm_insist() {
 # ---- lines ----
 
 __wm_ready() {
-  local name tasks='' said known IFS=,
-  known="${!__wm_options[*]}"
+  local name tasks=''
   for name in "${__wm_names[@]}"; do
-    if [[ ,$known == *",$name:"* ]]; then said=$(__wm_announced "$name")
-    elif [[ $name =~ ^[A-Za-z0-9_.:/@-]+$ ]]; then said=\"$name\" # No fork where none is needed.
-    else said=$(__wm_string "$name")
-    fi
-    tasks+=,$said
+    __wm_announced "$name"
+    tasks+=,$REPLY
   done
   printf '{"type":"ready","proto":1,"pid":%d,"signals":["TERM","ABRT"],"sdk":{"name":"workman-bash","version":"0.1.0","lang":"bash %s"},"features":["enqueue","extend"%s],"tasks":[%s]}\n' \
     $$ "${BASH_VERSION%%(*}" "$cancel" "${tasks#,}" >&"$__wm_out"
-}
-
-__wm_announced() {
-  local key value said=''
-  for key in timeout stall max_attempts limit backoff payload on_abort desc; do
-    value=${__wm_options[$1:$key]-}
-    [[ -n $value ]] || continue
-    case $key in
-      timeout | stall) said+=,\"${key}_ms\":$(__wm_ms "$value") ;;
-      backoff)
-        if [[ $value == *,* ]]; then
-          said+=",\"backoff\":{\"kind\":\"exp\",\"base_ms\":$(__wm_ms "${value%,*}"),\"max_ms\":$(__wm_ms "${value#*,}")}"
-        else
-          said+=",\"backoff\":{\"kind\":\"const\",\"base_ms\":$(__wm_ms "$value")}"
-        fi ;;
-      *) said+=$(__wm_members "$key=$value") ;;
-    esac
-  done
-  printf '{"name":%s%s}' "$(__wm_string "$1")" "$said"
 }
 
 # The next line in REPLY; false when it is time to leave. A trap does not end a read, so the wait for the
