@@ -2,7 +2,7 @@
 # The worker of the conformance tests: one task for each thing that a worker can do wrong.
 # shellcheck disable=SC2317,SC2329 # The functions are called by their names.
 
-. "$(dirname "${BASH_SOURCE[0]}")/worker.sh"
+. "$(dirname "$0")/worker.sh"
 
 marker() { echo "on_abort $JOB_ID $2" >&2; }
 

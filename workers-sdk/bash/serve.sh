@@ -22,7 +22,12 @@ workman_serve() {
   __wm_hook on_boot
   __wm_ready
   __wm_state=idle
-  while __wm_next; do __wm_handle "${REPLY%$'\r'}"; done
+  while __wm_next; do
+    # Patterns that do not match take bash very long where a line is long.
+    [[ ${REPLY:0:3} != $'\xef\xbb\xbf' ]] || REPLY=${REPLY:3}
+    [[ ${REPLY: -1} != $'\r' ]] || REPLY=${REPLY:0:-1}
+    __wm_handle "$REPLY"
+  done
   __wm_state=leaving
   __wm_hook on_exit
   exit 0
@@ -75,36 +80,13 @@ __wm_insist() {
 # ---- lines ----
 
 __wm_ready() {
-  local name tasks='' said known IFS=,
-  known="${!__wm_options[*]}"
+  local name tasks=''
   for name in "${__wm_names[@]}"; do
-    if [[ ,$known == *",$name:"* ]]; then said=$(__wm_announced "$name")
-    elif [[ $name =~ ^[A-Za-z0-9_.:/@-]+$ ]]; then said=\"$name\" # No fork where none is needed.
-    else said=$(__wm_string "$name")
-    fi
-    tasks+=,$said
+    __wm_announced "$name"
+    tasks+=,$REPLY
   done
   printf '{"type":"ready","proto":1,"pid":%d,"signals":["TERM","ABRT"],"sdk":{"name":"workman-bash","version":"0.1.0","lang":"bash %s"},"features":["enqueue","extend"%s],"tasks":[%s]}\n' \
     $$ "${BASH_VERSION%%(*}" "$cancel" "${tasks#,}" >&"$__wm_out"
-}
-
-__wm_announced() {
-  local key value said=''
-  for key in timeout stall max_attempts limit backoff payload on_abort desc; do
-    value=${__wm_options[$1:$key]-}
-    [[ -n $value ]] || continue
-    case $key in
-      timeout | stall) said+=,\"${key}_ms\":$(__wm_ms "$value") ;;
-      backoff)
-        if [[ $value == *,* ]]; then
-          said+=",\"backoff\":{\"kind\":\"exp\",\"base_ms\":$(__wm_ms "${value%,*}"),\"max_ms\":$(__wm_ms "${value#*,}")}"
-        else
-          said+=",\"backoff\":{\"kind\":\"const\",\"base_ms\":$(__wm_ms "$value")}"
-        fi ;;
-      *) said+=$(__wm_members "$key=$value") ;;
-    esac
-  done
-  printf '{"name":%s%s}' "$(__wm_string "$1")" "$said"
 }
 
 # The next line in REPLY; false when it is time to leave. A trap does not end a read, so the wait for the
@@ -125,7 +107,7 @@ __wm_next() {
   REPLY=
   [[ $first != $'\n' ]] || return 0
   IFS= read -r -u "$__wm_in" rest || return 1
-  REPLY=$first$rest REPLY=${REPLY#$'\xef\xbb\xbf'}
+  REPLY=$first$rest
 }
 
 __wm_handle() {
@@ -145,12 +127,13 @@ __wm_handle() {
 # The line of a job as the daemon writes it. What stands between "args" and "queue" is the arguments if it
 # is one JSON value.
 __wm_quick() {
-  local rest
+  local rest tail
   [[ ${1:0:900} =~ ^\{\"type\":\"job\",\"id\":\"([0-9A-Za-z]+)\",\"task\":\"([][A-Za-z0-9_.:/@-]+)\",\"attempt\":([0-9]+),(\"max_attempts\":([0-9]+),)?\"timeout_ms\":([0-9]+),(\"deadline_at\":([0-9]+),)?\"args(_b64)?\": ]] || return 1
   JOB_ID=${BASH_REMATCH[1]} JOB_TASK=${BASH_REMATCH[2]} JOB_ATTEMPT=${BASH_REMATCH[3]} JOB_MAX_ATTEMPTS=${BASH_REMATCH[5]}
   __wm_limits "${BASH_REMATCH[6]}" "${BASH_REMATCH[8]}"
   __wm_bytes=${BASH_REMATCH[9]} rest=${1:${#BASH_REMATCH[0]}}
-  __wm_args=${rest%,\"queue\":\{*}
+  tail=${rest: -2000} tail=${tail:-$rest}
+  __wm_args=${rest:0:${#rest} - ${#tail}}${tail%,\"queue\":\{*}
   [[ ${rest:${#__wm_args}} =~ ^,\"queue\":\{[^{}]*\}\}$ ]] && __wm_check "?$__wm_args"
 }
 
@@ -297,7 +280,7 @@ __wm_result() {
   if ((${#text[0]} < 16384)); then
     __wm_check "=${text[0]//[$'\n\r']/ }" || return 1
   else
-    jq -cs "${__wm_jq%%;*}; if length == 1 then .[0] else error end" <"$file" >"$__wm_folder/large" 2>/dev/null || return 1
+    jq -cs "$__wm_sound if length == 1 then .[0] | sound else error end" <"$file" >"$__wm_folder/large" 2>/dev/null || return 1
     IFS= read -r REPLY <"$__wm_folder/large"
   fi
   REPLY=",\"result\":$REPLY"

@@ -22,6 +22,33 @@ workman_task() {
   done
 }
 
+# The task object in REPLY; without forks, of which a start would have many.
+__wm_announced() {
+  local key value said name
+  name=\"$1\"
+  [[ $1 =~ ^[A-Za-z0-9_.:/@-]+$ ]] || name=$(__wm_string "$1")
+  said=$name
+  for key in timeout stall max_attempts limit backoff payload on_abort desc; do
+    value=${__wm_options[$1:$key]-}
+    [[ -n $value ]] || continue
+    case $key in
+      timeout | stall) __wm_millis "$value"; said+=,\"${key}_ms\":$REPLY ;;
+      max_attempts | limit) said+=,\"$key\":$((value)) ;;
+      backoff)
+        __wm_millis "${value%,*}"
+        if [[ $value == *,* ]]; then said+=,\"backoff\":{\"kind\":\"exp\",\"base_ms\":$REPLY
+          __wm_millis "${value#*,}"
+          said+=,\"max_ms\":$REPLY}
+        else said+=,\"backoff\":{\"kind\":\"const\",\"base_ms\":$REPLY}
+        fi ;;
+      desc) said+=,\"desc\":$(__wm_string "$value") ;;
+      *) said+=,\"$key\":\"$value\" ;;
+    esac
+  done
+  REPLY=$said
+  [[ $said == "$name" ]] || REPLY="{\"name\":$said}"
+}
+
 # ---- what a job may call; it runs in a subshell of the worker ----
 
 job_progress() { __wm_say progress "$(__wm_members done="$1" total="${2-}" message="${3-}")"; }
@@ -164,13 +191,16 @@ __wm_members() {
   done
 }
 
-__wm_ms() { local whole=${1%%.*} part=''; [[ $1 != *.* ]] || part=${1#*.}; part=${part}000; echo $((10#${whole:-0} * 1000 + 10#${part:0:3})); }
+# Seconds as milliseconds, in REPLY; then printed.
+__wm_millis() { local whole=${1%%.*} part=''; [[ $1 != *.* ]] || part=${1#*.}; part=${part}000; REPLY=$((10#${whole:-0} * 1000 + 10#${part:0:3})); }
+__wm_ms() { local REPLY; __wm_millis "$1"; echo "$REPLY"; }
 __wm_seconds() { local sign=''; (($1 >= 0)) || sign=-; printf '%s%d.%03d\n' "$sign" $((${1#-} / 1000)) $((${1#-} % 1000)); }
 
 # A jq that lives as long as the worker. "?JSON" asks whether it is JSON, "=JSON" for it on one line: "." or
 # the JSON is the answer, "!" means that it is none. jq takes nan, JSON does not.
-__wm_jq='def sound: fromjson | if any(..; type == "number" and isnan) then error else . end;
-  try (.[0:1] as $how | .[1:] | sound | if $how == "?" then "." else tojson end) catch "!"'
+__wm_sound='def sound: if any(..; type == "number" and isnan) then error else . end;'
+__wm_jq=$__wm_sound' try (.[0:1] as $how | .[1:] | fromjson | sound |
+  if $how == "?" then "." else tojson end) catch "!"'
 __wm_check() {
   if [[ -z ${__WM_JQ_PID-} ]]; then
     coproc __WM_JQ { __wm_close; exec jq -rR --unbuffered "$__wm_jq"; } 2>/dev/null
@@ -245,4 +275,4 @@ if [[ -n ${WORKMAN-} ]]; then
   unset WORKMAN WORKMAN_IN WORKMAN_OUT
 fi
 # shellcheck source=serve.sh
-. "$(dirname "${BASH_SOURCE[0]}")/serve.sh"
+if [[ ${BASH_SOURCE[0]} == */* ]]; then . "${BASH_SOURCE[0]%/*}/serve.sh"; else . ./serve.sh; fi

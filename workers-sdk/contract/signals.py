@@ -120,8 +120,8 @@ class Signals(Case):
         worker = self.worker()
         worker.call("kit.echo", 1)
         timer = threading.Timer(delay, worker.signal, [number])
-        timer.start()
         job = worker.job(task, args)
+        timer.start()
         status, messages = worker.rest()
         timer.join()
         outcomes = [message for message in messages if message["type"] != "progress"]
