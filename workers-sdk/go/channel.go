@@ -40,7 +40,12 @@ func (c *channel) takeDescriptors() {
 	}
 	os.Unsetenv("WORKMAN")
 	in, out := given("WORKMAN_IN", 0), given("WORKMAN_OUT", 1)
-	c.input, c.output = keep(in), keep(out)
+	c.output = keep(out)
+	// A description of our own where that can be had: it is made non-blocking later.
+	own, err := syscall.Open("/proc/self/fd/"+strconv.Itoa(in), syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if c.input = own; err != nil || own < 3 {
+		c.input = keep(in)
+	}
 	for _, fd := range []int{in, out} {
 		if fd > 2 {
 			syscall.Close(fd)
@@ -90,18 +95,6 @@ func (c *channel) send(line []byte) {
 	}
 }
 
-// wait returns when there is something to read, without reading it.
-func (c *channel) wait() {
-	var set syscall.FdSet
-	bits := 8 * int(unsafe.Sizeof(set.Bits[0]))
-	for {
-		set.Bits[c.input/bits] = 1 << (c.input % bits)
-		if _, err := syscall.Select(c.input+1, &set, nil, nil, nil); err != syscall.EINTR && err != syscall.EAGAIN {
-			return
-		}
-	}
-}
-
 // readable is whether there is something to read now.
 func (c *channel) readable() bool {
 	var waiting int32
@@ -112,39 +105,55 @@ func (c *channel) readable() bool {
 // read hands over each whole line, without its LF, until the input ends; while it reads and hands
 // over it holds the lock. What stands after the last LF is no message: nobody would hear its outcome.
 func (c *channel) read(lock sync.Locker, handle func(line []byte)) {
-	buffer, first := make([]byte, 65536), true
-	var rest []byte
-	for {
-		c.wait()
+	syscall.SetNonblock(c.input, true) // For the poller of the runtime, which costs no thread.
+	raw, err := os.NewFile(uintptr(c.input), "input").SyscallConn()
+	if err != nil {
+		note("cannot read from the daemon: %v", err)
+		return
+	}
+	lines := splitter{buffer: make([]byte, 65536), first: true}
+	raw.Read(func(fd uintptr) bool {
 		lock.Lock()
-		n, err := syscall.Read(c.input, buffer)
-		if err == syscall.EINTR || err == syscall.EAGAIN {
-			lock.Unlock()
-			continue
+		defer lock.Unlock()
+		for {
+			n, err := syscall.Read(int(fd), lines.buffer)
+			if err == syscall.EAGAIN {
+				return false
+			}
+			if err == syscall.EINTR {
+				continue
+			}
+			if n <= 0 || err != nil {
+				return true
+			}
+			lines.split(lines.buffer[:n], handle) // Then again: the poller tells a change once.
 		}
-		if n <= 0 || err != nil {
-			lock.Unlock()
+	})
+}
+
+// splitter cuts what is read into lines.
+type splitter struct {
+	buffer, rest []byte
+	first        bool
+}
+
+func (s *splitter) split(chunk []byte, handle func(line []byte)) {
+	if s.first {
+		chunk, s.first = bytes.TrimPrefix(chunk, []byte("\xef\xbb\xbf")), false
+	}
+	for {
+		end := bytes.IndexByte(chunk, '\n')
+		if end < 0 {
+			s.rest = append(s.rest, chunk...)
 			return
 		}
-		chunk := buffer[:n]
-		if first {
-			chunk, first = bytes.TrimPrefix(chunk, []byte("\xef\xbb\xbf")), false
+		line := chunk[:end]
+		if len(s.rest) > 0 {
+			line = append(s.rest, line...)
+			s.rest = nil
 		}
-		for {
-			end := bytes.IndexByte(chunk, '\n')
-			if end < 0 {
-				rest = append(rest, chunk...)
-				break
-			}
-			line := chunk[:end]
-			if len(rest) > 0 {
-				line = append(rest, line...)
-				rest = nil
-			}
-			chunk = chunk[end+1:]
-			handle(line)
-		}
-		lock.Unlock()
+		chunk = chunk[end+1:]
+		handle(line)
 	}
 }
 
