@@ -41,6 +41,7 @@ on_abort_kit.spin() { marker "$@"; }
 
 task_kit.requeue() {
   job_enqueue kit.never 1
+  echo 'requeue runs' >&2
   job_progress 0
   sleep "$(jq -r .s)"
 }

@@ -148,7 +148,7 @@ class UnderTheDaemon(harness.TestCase):
     def test_an_aborted_job_that_went_back_by_its_hook_runs_after_the_restart(self):
         daemon = self.library(graceful_shutdown_timeout="300ms")
         self.call(daemon, "enqueue", "kit.requeue", {"s": 600})
-        daemon.wait_status("the job to run", lambda status: status["workers"][0]["job"])
+        harness.poll("the job to run", lambda: any("requeue runs" in line for line in daemon.raw))
 
         self.assertEqual(daemon.stop(), 0)
 

@@ -52,6 +52,7 @@ class Requeue
     public function run($args, Job $job): void
     {
         $job->enqueue('kit.never', 1);
+        fwrite(STDERR, "requeue runs\n");
         $job->progress(0);
         sleep($args->s);
     }

@@ -38,6 +38,7 @@ class Requeue < Workman::Task
 
   def run(args, job)
     job.enqueue("kit.never", 1)
+    warn "requeue runs"
     job.progress(0)
     sleep args["s"]
   end
