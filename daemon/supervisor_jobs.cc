@@ -12,7 +12,6 @@ namespace {
 
 namespace proto = workman::protocol;
 
-
 /// Puts the payload into `message` in the form the profile asks for. `scratch` keeps what had to be
 /// rewritten.
 Unfit FitArgs(const Job& job, PayloadKind kind, proto::JobMessage& message, std::string& scratch) {

@@ -81,8 +81,8 @@ struct Update {
   /// others put them in first, so that a duplicate is possible there but never a loss.
   std::vector<Enqueue> enqueue;
   /// The job, for queues that keep no counts or no dead letters of their own (queue/ledger.h). With
-  /// a kFail without `retry`: all of it, `attempt` and `deliveries` as they were. With a kExtend: it
-  /// ended badly and the daemon keeps it for another try; with a kAbort: it ended badly and goes
+  /// a kFail without `retry`: all of it, `attempt` and `deliveries` as they were. With a kExtend:
+  /// it ended badly and the daemon keeps it for another try; with a kAbort: it ended badly and goes
   /// back all the same. Then `attempt` and `deliveries` are those to come, and there is no payload.
   std::shared_ptr<const Job> job;
 };

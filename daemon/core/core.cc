@@ -109,8 +109,8 @@ void Core::OnGone(SlotId id, const Exit& exit, TimePoint now) {
   std::vector<Delivery> rest = workers_.Gone(slot, now);
   // A worker that had not read its job yet is idle in its own eyes and leaves on TERM with exit 0.
   const bool by_our_term = slot.term_sent && (exit.signal == kSigTerm || exit.code == 0);
-  dispatcher_.SettleRest(
-      slot, std::move(rest), {exit.how, exit.last_words, by_our_term, exit.note, exit.broke}, now);
+  dispatcher_.SettleRest(slot, std::move(rest),
+                         {exit.how, exit.last_words, by_our_term, exit.note, exit.broke}, now);
   pool_.OnGone(slot, exit, now);
   if (!std::any_of(workers_.slots().begin(), workers_.slots().end(),
                    [](const auto& one) { return one->Open(); }) &&
