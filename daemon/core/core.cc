@@ -94,7 +94,7 @@ void Core::OnForce(SlotId id, Cause cause, TimePoint now) {
 
 void Core::OnHold(SlotId id, std::string why, TimePoint now) {
   pool_.Hold(workers_.at(id), std::move(why), now);
-  if (pool_.degraded()) dispatcher_.GiveBackHeld();
+  if (NobodyServes()) dispatcher_.GiveBackHeld();
   unbalanced_ = true;
 }
 
@@ -112,17 +112,19 @@ void Core::OnGone(SlotId id, const Exit& exit, TimePoint now) {
   dispatcher_.SettleRest(slot, std::move(rest),
                          {exit.how, exit.last_words, by_our_term, exit.note, exit.broke}, now);
   pool_.OnGone(slot, exit, now);
-  if (!std::any_of(workers_.slots().begin(), workers_.slots().end(),
-                   [](const auto& one) { return one->Open(); }) &&
-      pool_.degraded()) {
-    dispatcher_.GiveBackHeld();
-  }
+  if (NobodyServes()) dispatcher_.GiveBackHeld();
   unbalanced_ = true;
 }
 
 void Core::OnJobs(std::vector<Job>& jobs, TimePoint now) {
   dispatcher_.Take(jobs, now);
-  if (paused_) dispatcher_.GiveBackHeld();
+  // The queue may have handed out what it was asked for a moment ago.
+  if (paused_ || NobodyServes()) dispatcher_.GiveBackHeld();
+}
+
+bool Core::NobodyServes() const {
+  return pool_.degraded() && std::none_of(workers_.slots().begin(), workers_.slots().end(),
+                                          [](const auto& one) { return one->Open(); });
 }
 
 void Core::OnSessionLost() {

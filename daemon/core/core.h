@@ -100,6 +100,8 @@ class Core {
 
  private:
   void OnSlotChange(Slot& slot);
+  /// The pool is degraded, and nobody is there to work off what is held.
+  [[nodiscard]] bool NobodyServes() const;
   void Rebalance(TimePoint now);
 
   Outbox outbox_;

@@ -56,7 +56,9 @@ std::vector<std::string> Programs(const Profile& profile) {
   if (profile.command.empty()) return {};
   const std::string& first = profile.command.front();
   const auto parts = ParseArgument(first);
-  if (profile.mode != Mode::kExec || !parts) return {first};
+  const bool plain =
+      !parts || (parts->size() == 1 && parts->front().kind == ArgumentPart::Kind::kText);
+  if (profile.mode != Mode::kExec || plain) return {first};
   std::vector<std::string> programs;
   for (const auto& [task, options] : profile.tasks) {
     std::string& program = programs.emplace_back();
@@ -66,7 +68,6 @@ std::vector<std::string> Programs(const Profile& profile) {
       }
       program += part.kind == ArgumentPart::Kind::kText ? part.text : task;
     }
-    if (parts->size() == 1 && parts->front().kind == ArgumentPart::Kind::kText) break;
   }
   return programs;
 }

@@ -25,9 +25,9 @@ class ModeCase(harness.TestCase):
         return self.daemon(start=start, command=command, mode=self.mode,
                            tasks={task: {} for task in tasks}, **profile)
 
-    def waited(self, daemon, payload, task="T", *options):
+    def waited(self, daemon, payload):
         """Enqueues bytes as they are, waits; the result's bytes without the line feed at the end."""
-        result = subprocess.run(daemon.command("enqueue", "--wait", *options, task, "-"),
+        result = subprocess.run(daemon.command("enqueue", "--wait", "T", "-"),
                                 input=payload, capture_output=True, env=daemon.environment,
                                 timeout=harness.DEADLINE * 2)
         self.assertEqual(result.returncode, 0, result.stderr.decode() + daemon.tail())

@@ -11,10 +11,10 @@ from programs import PYTHON, STDBUF, ModeCase, sh
 class Filters(ModeCase):
     mode = "lines"
 
-    def check(self, command, payload, result, **profile):
+    def check(self, command, job, result, **profile):
         daemon = self.program(command, **profile)
         for _ in range(3):
-            self.assertEqual(self.waited(daemon, payload), result)
+            self.assertEqual(self.waited(daemon, job), result)
         self.assertEqual(len(daemon.find("worker spawned")), 1)
         return daemon
 

@@ -33,7 +33,7 @@ class ExecResults(ModeCase):
 
     def test_a_converter_gets_bytes_and_gives_bytes(self):
         # As `convert - -resize {args.w} png:-`, for a payload that is bytes.
-        data = bytes(range(256)) * 300 + b"\n"
+        data = bytes(range(256)) * 300
         daemon = self.program(["tr", "a-z", "A-Z"], payload="base64", options={"result": "text"})
 
         self.assertEqual(self.waited(daemon, data),
@@ -79,7 +79,7 @@ class ExecResults(ModeCase):
     def test_a_program_that_reads_nothing_is_no_error(self):
         daemon = self.program(["echo", '"done"'])
 
-        self.assertEqual(daemon.call("T", "x" * 500_000), "done")
+        self.assertEqual(self.waited(daemon, b'"' + b"x" * 500_000 + b'"'), b'"done"')
 
     def test_an_output_beyond_max_result_ends_the_program_and_the_job_for_good(self):
         daemon = self.program(sh("exec yes"), max_attempts=3, options={
@@ -143,7 +143,9 @@ class ExecOutcomes(ModeCase):
         job = daemon.enqueue("T")
         daemon.wait_counts(dead=1)
 
-        shown = daemon.workman("failed", "show", job)
+        shown = subprocess.run([harness.WORKMAN, "failed", "show", job, "-p", str(daemon.path)],
+                               capture_output=True, text=True, env=daemon.environment,
+                               timeout=harness.DEADLINE)
 
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertIn("exit_1", shown.stdout)
@@ -151,7 +153,7 @@ class ExecOutcomes(ModeCase):
         self.assertTrue(daemon.wait_event("worker stderr", line="first")["job"])
 
     def test_a_signal_of_its_own_is_a_crash(self):
-        daemon = self.program(sh("kill -SEGV $$"), max_attempts=2)
+        daemon = self.program(sh("kill -SEGV $$$$"), max_attempts=2)
 
         self.assertIn("signal 11", self.failed(daemon))
         self.assertEqual(daemon.wait_counts(lost=2)["abort"], 0)

@@ -11,8 +11,8 @@ namespace {
 using Words = std::vector<std::string>;
 
 constexpr const char* kArgs =
-    R"({"w":80,"name":"a b;$(c)","user":{"id":12345678901234567890123,"ok":true},)"
-    R"("list":["x",{"y":1.50}],"none":null,"e\u0301":"\u00e9\n","dup":1,"dup":2})";
+    R"json({"w":80,"name":"a b;$(c)","user":{"id":12345678901234567890123,"ok":true},)json"
+    R"json("list":["x",{"y":1.50}],"none":null,"dup":1,"dup":2})json";
 
 struct Filled {
   Words words;

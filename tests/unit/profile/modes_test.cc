@@ -167,7 +167,7 @@ TEST_CASE("the ladder names the signal and the steps of the mode", "[profile]") 
   const std::string exec = PrintLadder(Good(kExec + "time_limit: 7s\nexec: {abort_signal: INT}\n"));
   CHECK(exec.find("      7s  SIGINT, the attempt counts (time_limit)\n") != std::string::npos);
   CHECK(exec.find("SIGABRT") == std::string::npos);
-  CHECK(exec.find("start_timeout") == std::string::npos);
+  CHECK(exec.find("(start_timeout)") == std::string::npos);
 
   const std::string lines = PrintLadder(Good(kLines + "time_limit: 7s\n"));
   CHECK(lines.find("      7s  stdin closes, the attempt counts (time_limit)\n") !=
