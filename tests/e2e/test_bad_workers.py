@@ -100,7 +100,7 @@ NO_START = {
     "exit 78": (harness.worker("--exit=78"), "exit 78"),
     "exit 127": (harness.worker("--exit=127"), "exit 127"),
     "a banner of 2,000 lines": (harness.worker("--banner=2000"), "more than 1000 lines"),
-    "a banner of many mebibytes": (["sh", "-c", "head -c 9000000 /dev/zero; sleep 600"],
+    "a banner of many mebibytes": (["sh", "-c", "head -c 40000000 /dev/zero; exec sleep 600"],
                                    "floods its stdout"),
     "UTF-16": (bad("--utf16"), "was not ready in time"),
     "a process that forks, and its parent exits": (bad("--fork"), "exit 0"),
@@ -143,7 +143,7 @@ class Tables(harness.TestCase):
                                      start_timeout=patience)
                 daemon.enqueue("Echo", 1)
                 daemon.start(wait="degraded")
-                self.assertIn(why, daemon.find("worker start failed")[0]["why"])
+                self.assertIn(why, daemon.wait_event("worker start failed")["why"])
                 status = daemon.status()
                 self.assertEqual((status["queue"]["depth"], status["counts"]["taken"]), (1, 0))
                 self.assertEqual(daemon.stop(), 0)
