@@ -42,7 +42,7 @@ class FloodMeter {
   std::int64_t second_ = -1;
   std::size_t bytes_ = 0;  ///< in that second, and so on
   std::size_t lines_ = 0;
-  int full_seconds_ = 0;  ///< in a row before this one, each with more than kLines
+  int full_seconds_ = 0;         ///< in a row before this one, each with more than kLines
   std::int64_t told_ = -kPause;  ///< the last second in which it was told
 };
 

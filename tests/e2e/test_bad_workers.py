@@ -96,7 +96,6 @@ COUNTED = {
 
 # The worker cannot start; the job is never taken. What the log says of why.
 NO_START = {
-    "exit 75": (harness.worker("--exit=75"), "exit 75"),
     "exit 78": (harness.worker("--exit=78"), "exit 78"),
     "exit 127": (harness.worker("--exit=127"), "exit 127"),
     "a banner of 2,000 lines": (harness.worker("--banner=2000"), "more than 1000 lines"),
@@ -156,6 +155,16 @@ class Others(harness.TestCase):
         self.assertEqual(daemon.call("Whole")["attempt"], 1)
 
         self.assertEqual(daemon.find("worker start failed"), [])
+
+    def test_exit_75_is_not_now_and_is_tried_again(self):
+        once = self.folder() / "once"
+        daemon = self.daemon(command=harness.worker(f"--exit-once={once}", "--exit=75"),
+                             max_start_failures=1)
+
+        self.assertEqual(daemon.call("Whole")["attempt"], 1)
+
+        self.assertEqual(len(daemon.find("worker spawned")), 2)
+        self.assertEqual(daemon.find("degraded"), [])
 
     def test_a_result_of_17_mebibytes_fails_for_good(self):
         daemon = self.daemon()
