@@ -67,7 +67,7 @@ class Base(harness.TestCase):
         daemon.enqueue("Echo", 1)
         daemon.start(wait="degraded")
         self.counted(daemon, code, quote)
-        self.assertTrue(daemon.find("worker start failed"))
+        daemon.wait_event("worker start failed")
         status = daemon.status()
         self.assertEqual((status["queue"]["depth"], status["counts"]["taken"]), (1, 0))
 

@@ -45,8 +45,10 @@ def stubborn(_worker, job):
 
 class Bad(worker.Worker):
     def boot(self):
-        if worker.option("fork") and os.fork() > 0:
-            os._exit(0)
+        if worker.option("fork"):
+            if os.fork() > 0:
+                os._exit(0)
+            time.sleep(1)  # Longer than the daemon waits for what an ended worker left in its pipe.
         if worker.option("utf16"):
             plain = worker.put
             worker.put = lambda text: plain(text.encode("utf-16"))
