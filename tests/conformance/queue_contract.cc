@@ -121,6 +121,8 @@ int Run(const std::string& what, const std::string& filter) {
       std::cerr << "SKIP: the server of " << what << " is not installed\n";
       return kSkipped;
     }
+    // Case 43 and its like know how coarse a queue's clock is, not how long its driver sleeps.
+    if (driver != engine) profile.dequeue_interval = Duration{100};
     profile.queue.extra["url"] =
         Value(sql_server ? sql_server->url() : "sqlite:///" + folder.path() + "/jobs.db");
   }

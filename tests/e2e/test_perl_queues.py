@@ -80,11 +80,11 @@ class PerlFlows:
 
     def test_a_job_that_we_hold_perl_leaves_alone(self):
         daemon = self.start()
-        gate = daemon.folder / "once"
-        daemon.enqueue("Sleep", {"s": 600, "once": str(gate)})
+        daemon.enqueue("Sleep", {"s": 5})
         daemon.wait_record("job")
 
         self.assertEqual(self.perl("work", "Sleep"), "")
+        daemon.wait_counts(done=1)
 
     def test_a_job_is_back_after_its_lease_when_workmand_is_killed(self):
         daemon = self.start(lease_time="2s")
@@ -112,7 +112,7 @@ class PerlFlows:
         daemon = self.start()
         self.perl("insert", "Echo", "bless { a => 1 }, 'Some::Class'")
 
-        event = daemon.wait_event("a job is left to the queue's own workers")
+        event = daemon.wait_event("a job is left to the Perl workers")
 
         self.assertIn("object of a Perl class", event["why"])
         self.assertEqual(self.rows("SELECT count(*) FROM job"), "1")

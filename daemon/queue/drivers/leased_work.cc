@@ -109,7 +109,7 @@ bool LeasedQueue::Decode(Job& job, const LeasedHold& hold, std::string_view arg)
     return true;
   }
   const std::string why = "workman cannot read the argument: " + json.error().message;
-  log::Warn("a job is left to the queue's own workers",
+  log::Warn("a job is left to the Perl workers",
             {{"job", job.id}, {"task", job.task}, {"why", why}});
   std::vector<Statement> statements;
   format().Failed(hold, why, false, statements);

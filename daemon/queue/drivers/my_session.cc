@@ -1,5 +1,6 @@
 #include "daemon/queue/drivers/my_session.h"
 
+#include <mutex>
 #include <mysql.h>
 #include <poll.h>
 
@@ -49,7 +50,11 @@ void MyDeleter::operator()(st_mysql* connection) const {
   mysql_close(connection);
 }
 
-MySession::MySession(const MyServer& server) : connection_(mysql_init(nullptr)) {
+MySession::MySession(const MyServer& server) {
+  // The first mysql_init would do it, but not safely: two instances may connect at once.
+  static std::once_flag once;
+  std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
+  connection_.reset(mysql_init(nullptr));
   st_mysql* db = connection_.get();
   if (db == nullptr) throw ConnectionLost("mysql: out of memory");
   const unsigned connect = Seconds(kConnectTimeout);
