@@ -67,13 +67,13 @@ pkg_check_modules(hiredis IMPORTED_TARGET hiredis)
 if(hiredis_FOUND)
   # The engine that all drivers on Redis share; each module keeps its copy to itself.
   add_library(workmand_redis STATIC
-    drivers/redis_apply.cc drivers/redis_elements.cc drivers/redis_link.cc
+    drivers/celery_message.cc drivers/redis_apply.cc drivers/redis_elements.cc drivers/redis_link.cc
     drivers/redis_list_scripts.cc drivers/redis_lists.cc drivers/redis_queue.cc
     drivers/redis_scripts.cc drivers/redis_settings.cc drivers/redis_stream_scripts.cc)
   target_link_libraries(workmand_redis PUBLIC workman_driver PkgConfig::hiredis)
   set_target_properties(workmand_redis PROPERTIES
     POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  foreach(driver redis resque sidekiq)
+  foreach(driver redis resque sidekiq celery)
     workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_redis)
   endforeach()
 endif()

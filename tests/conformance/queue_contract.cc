@@ -60,6 +60,7 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"redis", RedisProgram, "url", "redis://"},
     {"resque", RedisProgram, "url", "redis://"},
     {"sidekiq", RedisProgram, "url", "redis://"},
+    {"celery", RedisProgram, "url", "redis://"},
 });
 
 int Run(const std::string& driver, const std::string& filter) {

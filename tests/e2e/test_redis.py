@@ -97,6 +97,10 @@ class Sidekiq(OnRedis):
     DRIVER = "sidekiq"
 
 
+class Celery(OnRedis):
+    DRIVER = "celery"
+
+
 if __name__ == "__main__":
     if not redis_server.installed():
         print("SKIPPED: redis-server is not installed", file=sys.stderr)

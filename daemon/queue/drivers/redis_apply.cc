@@ -1,6 +1,7 @@
 // The other half of RedisQueue: jobs on their way in, settlements, results.
 #include <algorithm>
 #include <charconv>
+#include <poll.h>
 
 #include "daemon/queue/drivers/redis_queue.h"
 
@@ -125,8 +126,10 @@ Reply RedisQueue::Listen(TimePoint until, const Waker& waker) {
 void RedisQueue::Collect(std::vector<workmand::Reply>& out, Duration timeout, const Waker& waker) {
   if (!link_.open()) throw ConnectionLost("redis: not connected");
   if (awaited_.empty()) {
-    // The link is watched, so that the end of the server is noticed.
-    (void)waker.Wait(-1, 0, timeout);
+    // Nothing is due on the link: when it can be read, the server is gone.
+    if (waker.Wait(link_.fd(), POLLIN, timeout) == Waker::Why::kReady) {
+      (void)link_.AwaitUntil(Clock::now(), nullptr);
+    }
     return;
   }
   Arm(Armed::kReplies, {"XREAD", "COUNT", "256", "BLOCK", "0", "STREAMS",

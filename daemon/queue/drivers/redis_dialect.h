@@ -34,6 +34,8 @@ struct Hold {
   Args words;         ///< where it lies, for the settle script; made and read by the dialect
   Job job;            ///< without its token; the payload is dropped once the worker has it
   std::string extra;  ///< the dialect's own
+  /// The job says that its time has not come: it goes back until then.
+  Duration postpone{0};
 };
 
 /// Who asks, and what a settlement needs to know of the instance.

@@ -1,16 +1,29 @@
-// Jobs in lists, as Resque and Sidekiq keep them: the elements are theirs, and what we must know
-// besides stands in a member "workman" at the end of an element: an object without braces inside.
-// Root is the clients' own namespace ("resque:" or ""), below which queues are `queue:NAME`.
+// Jobs in lists, as Resque, Sidekiq and Celery keep them: the elements are theirs, and what we must
+// know besides stands in a member "workman" at the end of an element: an object without braces
+// inside. Root is the clients' own namespace ("resque:" or ""), below which queues are
+// `queue:NAME`.
 #include "daemon/queue/drivers/redis_scripts.h"
 
 namespace workmand::redis {
 
 const char* const kListPrelude = R"lua(
 local style, root = ARGV[2], ARGV[3]
--- Resque takes from the left, Sidekiq from the right.
+-- Resque takes from the left, the others from the right.
 local first, push, push_first = 0, 'RPUSH', 'LPUSH'
-if style == 'sidekiq' then first, push, push_first = -1, 'LPUSH', 'RPUSH' end
-local function queue_key(queue) return root .. 'queue:' .. queue end
+if style ~= 'resque' then first, push, push_first = -1, 'LPUSH', 'RPUSH' end
+local function queue_key(queue)
+  return style == 'celery' and queue or root .. 'queue:' .. queue
+end
+local function tell_queue(queue)
+  if style ~= 'celery' then redis.call('SADD', root .. 'queues', queue) end
+end
+-- What an element is called: its class, and the id that it came with, if any.
+local function name_of(j)
+  if type(j) ~= 'table' then return nil end
+  if style ~= 'celery' then return j.class, j.jid end
+  if type(j.headers) ~= 'table' then return nil end
+  return j.headers.task, j.headers.id
+end
 
 local function split(element)
   if string.find(element, '"workman":', 1, true) then
@@ -52,7 +65,7 @@ local function fall_due()
       else
         queue, element = unpack(cmsgpack.unpack(member))
       end
-      redis.call('SADD', root .. 'queues', queue)
+      tell_queue(queue)
       place(queue, element, 0)
     end
     local next = redis.call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
@@ -65,7 +78,7 @@ local function fall_due()
 end
 -- ARGV[i..]: queue, element, id, task, unique, delay, producer.
 local function put(i)
-  redis.call('SADD', root .. 'queues', ARGV[i])
+  tell_queue(ARGV[i])
   local id, new = claim_unique(ARGV[i + 3], ARGV[i + 4], ARGV[i + 2])
   wait_for(id, ARGV[i + 6])
   if new then place(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]), 'schedule') end
@@ -93,16 +106,16 @@ for _, handle in ipairs(redis.call('ZRANGEBYSCORE', S .. ':leases', '-inf', ms(t
     place(queue, meta.broken and body or join(body, meta), 0, '', push_first)
   end
 end
-local function hold(queue, element, j)
+local function hold(queue, element, class, id)
   local body, meta = split(element)
-  meta.id = meta.id or (type(j.jid) == 'string' and j.jid)
+  meta.id = meta.id or (type(id) == 'string' and id)
     or string.format('w%.0f', redis.call('INCR', S .. ':next'))
   meta.seen = (meta.seen or 0) + 1
-  meta.broken = j.broken
+  meta.broken = not class or nil
   local handle = string.format('%.0f', redis.call('INCR', S .. ':next'))
   redis.call('HSET', S .. ':held', handle, cmsgpack.pack({queue, body, meta}))
   redis.call('ZADD', S .. ':leases', ms(t + lease), handle)
-  out[#out + 1] = {handle, queue, body, j.broken and '' or j.class, meta.id, meta.seen,
+  out[#out + 1] = {handle, queue, body, class or '', meta.id, meta.seen,
                    meta.ends or 0, meta.max or 0, meta.unique or '', meta.whole or 0,
                    redis.call('EXISTS', S .. ':waiters:' .. meta.id)}
 end
@@ -117,10 +130,11 @@ local function take(queue)
       if #out >= n then return end
       local element = page[first == 0 and p or #page + 1 - p]
       local ok, j = pcall(cjson.decode, element)
-      if not ok or type(j) ~= 'table' or type(j.class) ~= 'string' then j = {broken = true} end
-      if j.broken or wanted[j.class] then
+      local class, id = name_of(ok and j)
+      if type(class) ~= 'string' then class = nil end
+      if not class or wanted[class] then
         redis.call('LREM', key, first == 0 and 1 or -1, element)
-        hold(queue, element, j)
+        hold(queue, element, class, id)
       else
         skipped = skipped + 1
       end
@@ -182,7 +196,7 @@ const char* const kListRetry = R"lua(
 local removed = ARGV[4] == 'list' and redis.call('LREM', ARGV[5], '1', ARGV[6])
   or ARGV[4] == 'zset' and redis.call('ZREM', ARGV[5], ARGV[6])
 if removed == 1 and ARGV[7] ~= '' then
-  redis.call('SADD', root .. 'queues', ARGV[7])
+  tell_queue(ARGV[7])
   place(ARGV[7], ARGV[8], 0)
 end
 return removed

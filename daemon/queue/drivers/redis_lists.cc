@@ -24,8 +24,10 @@ Meta MetaOf(const Hold& hold) {
           job.deliveries, job.max_attempts, std::stoi(hold.words[2])};
 }
 
-Lists::Lists(std::string style, ListOptions options)
-    : style_(std::move(style)), options_(std::move(options)), stem_(options_.root + "workman") {}
+Lists::Lists(std::string style, std::string_view stem, ListOptions options)
+    : style_(std::move(style)),
+      options_(std::move(options)),
+      stem_(options_.root + std::string(stem)) {}
 
 ScriptTexts Lists::Texts() const {
   const auto whole = [](const char* text) { return std::string(kPrelude) + kListPrelude + text; };
@@ -63,7 +65,8 @@ void Lists::AddFetch(Args& words, const Caller& caller, const FetchOrder& order)
   words.insert(words.end(), {std::to_string(order.n), std::to_string(caller.lease.count()),
                              std::to_string(order.tasks.size())});
   words.insert(words.end(), order.tasks.begin(), order.tasks.end());
-  words.insert(words.end(), options_.queues.begin(), options_.queues.end());
+  const std::vector<std::string> queues = QueueNames();
+  words.insert(words.end(), queues.begin(), queues.end());
 }
 
 Hold Lists::Read(const redisReply* row, std::string& broken) const {
@@ -83,16 +86,18 @@ Hold Lists::Read(const redisReply* row, std::string& broken) const {
   job.deliveries = meta.seen;
   job.wants_result = number(10) > 0;
   job.wants_progress = job.wants_result;
-  workman::protocol::Object body;
-  const auto error = workman::protocol::Object::Parse(hold.extra, body);
-  const std::string_view arguments = job.task.empty() ? "" : body.Find("args");
-  if (job.task.empty() || (error != workman::protocol::JsonError::kNone && arguments.empty())) {
-    broken = "this is no job: it must be a JSON object with a class and args";
-    return hold;
-  }
-  job.payload = ToPayload(arguments, meta.whole);
-  ReadMore(hold.extra, job);
+  broken = ReadBody(hold, meta.whole);
   return hold;
+}
+
+std::string Lists::ReadBody(Hold& hold, int whole) const {
+  const std::string arguments = hold.job.task.empty() ? "" : MemberText(hold.extra, "args");
+  if (!arguments.starts_with('[') && !(arguments.empty() && !hold.job.task.empty())) {
+    return "this is no job: it must be a JSON object with a class and an array args";
+  }
+  hold.job.payload = ToPayload(arguments, whole);
+  ReadMore(hold.extra, hold.job);
+  return {};
 }
 
 bool Lists::AddSettle(Args& words, const Hold& hold, const Update& update,
@@ -116,16 +121,6 @@ bool Lists::AddSettle(Args& words, const Hold& hold, const Update& update,
 }
 
 void Lists::Tick(Server& /*server*/, const Caller& /*caller*/) {}
-
-std::optional<std::uint64_t> Lists::Size(Server& server, std::string_view task) {
-  if (!task.empty()) return std::nullopt;
-  std::uint64_t sum = 0;
-  for (const std::string& queue : options_.queues) {
-    const Reply reply = server.Call({"LLEN", Key("queue:" + queue)});
-    sum += static_cast<std::uint64_t>(Number(reply.get()));
-  }
-  return sum;
-}
 
 void Lists::ReadLetter(std::string_view element, DeadLetter& letter) {
   Meta meta;

@@ -64,7 +64,8 @@ struct ListOptions {
 
 class Lists : public Dialect {
  public:
-  Lists(std::string style, ListOptions options);
+  /// `stem`: before the keys of ours, after the root.
+  Lists(std::string style, std::string_view stem, ListOptions options);
 
   [[nodiscard]] const std::string& stem() const override { return stem_; }
   [[nodiscard]] Args Head() const override { return {stem_, style_, options_.root}; }
@@ -77,7 +78,9 @@ class Lists : public Dialect {
   bool AddSettle(Args& words, const Hold& hold, const Update& update,
                  const Caller& caller) const override;
   void Tick(Server& server, const Caller& caller) override;
-  std::optional<std::uint64_t> Size(Server& server, std::string_view task) override;
+  std::optional<std::uint64_t> Size(Server& /*server*/, std::string_view /*task*/) override {
+    return std::nullopt;
+  }
   std::optional<std::int64_t> OldestMs(Server& /*server*/) override { return std::nullopt; }
   std::vector<DeadLetter> DeadLetters(Server& server, std::size_t limit) override;
   bool RetryDead(Server& server, std::string_view id) override;
@@ -92,6 +95,11 @@ class Lists : public Dialect {
   /// A new job as an element without meta.
   [[nodiscard]] virtual std::string MakeBody(const Enqueue& job, const std::string& id,
                                              const std::string& arguments) const = 0;
+  /// The lists to look at, in order.
+  [[nodiscard]] virtual std::vector<std::string> QueueNames() const { return options_.queues; }
+  /// Fills the payload of hold.job from the body in hold.extra; returns why it is no job, or
+  /// nothing.
+  [[nodiscard]] virtual std::string ReadBody(Hold& hold, int whole) const;
   /// Completes a job from the members that only this client has.
   virtual void ReadMore(std::string_view body, Job& job) const = 0;
   /// The body for a retry; empty = as it is.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/base/log.h"
+#include "daemon/queue/drivers/redis_lists.h"
 
 namespace workmand::redis {
 namespace {
@@ -191,10 +192,13 @@ void RedisQueue::TakeFetched(const redisReply* reply) {
   for (const redisReply* row : Elements(At(reply, 2))) {
     std::string broken;
     Hold hold = dialect_->Read(row, broken);
-    if (broken.empty()) {
-      ready_.push_back(std::move(hold));
-    } else {
+    if (!broken.empty()) {
       Bury(std::move(hold), broken);
+    } else if (hold.postpone.count() > 0) {
+      GiveBack(hold);
+      due_ = due_.count() < 0 ? hold.postpone : std::min(due_, hold.postpone);
+    } else {
+      ready_.push_back(std::move(hold));
     }
   }
 }
@@ -203,7 +207,7 @@ void RedisQueue::Bury(Hold hold, const std::string& why) {
   log::Warn("job cannot be read", {{"job", hold.job.id}, {"reason", why}});
   Update fail;
   fail.kind = Update::Kind::kFail;
-  fail.bytes = R"({"message":")" + why + R"("})";
+  fail.bytes = R"({"message":)" + Quoted(why) + "}";
   Args words = Begin(Script::kSettle);
   if (!dialect_->AddSettle(words, hold, fail, caller_)) return;
   link_.Send(words);
@@ -229,6 +233,7 @@ void RedisQueue::GiveBack(const Hold& hold) {
   Update abort;
   abort.kind = Update::Kind::kAbort;
   abort.never_ran = true;
+  abort.delay = hold.postpone;
   Args words = Begin(Script::kSettle);
   if (!dialect_->AddSettle(words, hold, abort, caller_)) return;
   link_.Send(words);

@@ -68,14 +68,19 @@ local function take(key, want, task, priority)
   end
 end
 local function reclaim(key, task, priority)
-  if #out >= n or redis.call('EXISTS', key) == 0 then return end
-  local got = redis.pcall('XAUTOCLAIM', key, group, consumer, LONG, '0-0', 'COUNT', n - #out)
-  if got.err then return end
-  for _, entry in ipairs(got[2]) do
-    if entry and entry[2] then
-      local pending = redis.call('XPENDING', key, group, entry[1], entry[1], '1')
-      give(key, entry, pending[1][4], task, priority)
+  if redis.call('EXISTS', key) == 0 then return end
+  local cursor = '0-0'
+  while #out < n do
+    local got = redis.pcall('XAUTOCLAIM', key, group, consumer, LONG, cursor, 'COUNT', n - #out)
+    if got.err then return end
+    for _, entry in ipairs(got[2]) do
+      if entry and entry[2] then
+        local pending = redis.call('XPENDING', key, group, entry[1], entry[1], '1')
+        give(key, entry, pending[1][4], task, priority)
+      end
     end
+    cursor = got[1]
+    if cursor == '0-0' then return end
   end
 end
 for i = 7, #ARGV do

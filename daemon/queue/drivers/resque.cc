@@ -36,7 +36,7 @@ std::string Lines(std::string_view trace) {
 
 class Resque final : public Lists {
  public:
-  explicit Resque(ListOptions options) : Lists("resque", std::move(options)) {}
+  explicit Resque(ListOptions options) : Lists("resque", "workman", std::move(options)) {}
 
   [[nodiscard]] Caps GetCaps() const override { return ListCaps(); }
 

@@ -50,7 +50,7 @@ int ToInt(const std::string& text, int fallback) {
 
 class Sidekiq final : public Lists {
  public:
-  explicit Sidekiq(ListOptions options) : Lists("sidekiq", std::move(options)) {}
+  explicit Sidekiq(ListOptions options) : Lists("sidekiq", "workman", std::move(options)) {}
 
   [[nodiscard]] Caps GetCaps() const override { return ListCaps(); }
 

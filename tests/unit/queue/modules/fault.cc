@@ -3,12 +3,11 @@
 
 extern "C" [[gnu::visibility("default")]] const workmand::DriverModule* MODULE_FUNCTION();
 const workmand::DriverModule* MODULE_FUNCTION() {
-  static constexpr workmand::DriverModule kModule{
-      workmand::kDriverAbi + ABI_ADDED,
-      workmand::FoldDriverSizes() + SIZES_ADDED,
-      MODULE_NAME,
-      nullptr,
-      nullptr,
-      nullptr};
+  static constexpr workmand::DriverModule kModule{workmand::kDriverAbi + ABI_ADDED,
+                                                  workmand::FoldDriverSizes() + SIZES_ADDED,
+                                                  MODULE_NAME,
+                                                  nullptr,
+                                                  nullptr,
+                                                  nullptr};
   return &kModule;
 }
