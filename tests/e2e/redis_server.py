@@ -27,7 +27,7 @@ class Server:
     def start(self):
         self.process = subprocess.Popen(
             [PROGRAM, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder,
-             "--save", "", "--appendonly", "yes"],
+             "--save", "", "--appendonly", "yes", "--appendfsync", "always"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         harness.poll("redis-server to answer", lambda: self.try_command("PING") == "PONG")
 

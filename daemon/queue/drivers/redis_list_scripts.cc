@@ -122,7 +122,8 @@ end
 local function take(queue)
   local key, skipped = queue_key(queue), 0
   while #out < n and skipped < 1000 do
-    local count = math.max(n - #out, 50)
+    -- Only behind jobs that stay it pays to look at more than are wanted.
+    local count = skipped == 0 and n - #out or math.max(n - #out, 50)
     local page = first == 0 and redis.call('LRANGE', key, skipped, skipped + count - 1)
       or redis.call('LRANGE', key, -(skipped + count), -(skipped + 1))
     if #page == 0 then return end

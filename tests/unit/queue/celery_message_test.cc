@@ -29,7 +29,7 @@ TEST_CASE("a payload becomes a message of Celery and comes back byte for byte", 
   }
 }
 
-TEST_CASE("args and kwargs and a list alone are told apart from one argument", "[redis]") {
+TEST_CASE("args with kwargs and a list alone are told apart from one argument", "[redis]") {
   int whole = -1;
   CeleryMessage message = Make(R"({"args":[1],"kwargs":{"x":2}})", whole);
   CHECK(message.args == "[1]");

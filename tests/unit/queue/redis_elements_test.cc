@@ -35,7 +35,7 @@ TEST_CASE("the arguments of another program are the payload as they are", "[redi
   CHECK(ToPayload("", 0) == "[]");
 }
 
-TEST_CASE("what we keep stands last without braces inside and can be taken off", "[redis]") {
+TEST_CASE("what we keep stands last without braces and can be taken off", "[redis]") {
   const std::string body = R"({"class":"A","args":[{"workman":1}]})";
   const Meta meta{"id-1", "a{b}\"c", 1, 2, 3, 1};
 
@@ -60,7 +60,7 @@ TEST_CASE("an element of another program has nothing of ours", "[redis]") {
   CHECK(meta.id.empty());
 }
 
-TEST_CASE("members are replaced or added or removed and the others are not touched", "[redis]") {
+TEST_CASE("members are replaced or added or removed and the others not touched", "[redis]") {
   const std::string body = R"({"n":1.50,"retry_count":0,"args":[ 1 ]})";
 
   CHECK(WithMembers(body, {{"retry_count", "1"}, {"queue", R"("q")"}}) ==
