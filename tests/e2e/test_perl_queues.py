@@ -14,10 +14,10 @@ import sql_servers
 
 PERL = os.path.join(os.path.dirname(__file__), "workers/schwartz.pl")
 
-# As TheSchwartz's own schema makes them; KEY and BYTES differ by server.
+# As TheSchwartz's own schema makes them; @KEY and BYTES differ by server.
 THESCHWARTZ = """
-CREATE TABLE funcmap(funcid KEY, funcname VARCHAR(255) NOT NULL, UNIQUE(funcname));
-CREATE TABLE job(jobid KEY, funcid INTEGER NOT NULL, arg BYTES, uniqkey VARCHAR(255),
+CREATE TABLE funcmap(funcid @KEY, funcname VARCHAR(255) NOT NULL, UNIQUE(funcname));
+CREATE TABLE job(jobid @KEY, funcid INTEGER NOT NULL, arg BYTES, uniqkey VARCHAR(255),
   insert_time INTEGER, run_after INTEGER NOT NULL, grabbed_until INTEGER NOT NULL, priority SMALLINT,
   coalesce VARCHAR(255), UNIQUE(funcid, uniqkey));
 CREATE TABLE note(jobid BIGINT NOT NULL, notekey VARCHAR(255), value BYTES, PRIMARY KEY(jobid, notekey));
@@ -28,17 +28,17 @@ CREATE TABLE exitstatus(jobid BIGINT NOT NULL PRIMARY KEY, funcid INTEGER NOT NU
 """
 
 QUDO = """
-CREATE TABLE func(id KEY, name VARCHAR(255) NOT NULL UNIQUE);
-CREATE TABLE job(id KEY, func_id INTEGER NOT NULL, arg BYTES, uniqkey VARCHAR(255), enqueue_time INTEGER,
+CREATE TABLE func(id @KEY, name VARCHAR(255) NOT NULL UNIQUE);
+CREATE TABLE job(id @KEY, func_id INTEGER NOT NULL, arg BYTES, uniqkey VARCHAR(255), enqueue_time INTEGER,
   grabbed_until INTEGER NOT NULL, run_after INTEGER NOT NULL, retry_cnt INTEGER NOT NULL,
   priority INTEGER NOT NULL DEFAULT 0, UNIQUE(func_id, uniqkey));
-CREATE TABLE exception_log(id KEY, func_id INTEGER NOT NULL, exception_time INTEGER NOT NULL,
+CREATE TABLE exception_log(id @KEY, func_id INTEGER NOT NULL, exception_time INTEGER NOT NULL,
   message BYTES NOT NULL, uniqkey VARCHAR(255), arg BYTES, retried SMALLINT NOT NULL);
 """
 
 
 def tables(schema, key, data):
-    return schema.replace("KEY,", key + ",").replace("BYTES", data)
+    return schema.replace("@KEY", key).replace("BYTES", data)
 
 
 class PerlFlows:

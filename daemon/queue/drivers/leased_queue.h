@@ -64,7 +64,11 @@ class LeasedQueue final : public Queue {
   std::int64_t FunctionOf(const std::string& task);
   std::int64_t MakeFunction(const std::string& task);
 
+  /// False: there is nothing to be had just now.
   bool StartLook(std::size_t n);
+  bool AnyFound(std::span<const Statement> statements);
+  /// After a look in vain: the next one comes later and later.
+  void Rest();
   struct Chosen {
     std::int64_t id = 0;
     std::string arg;

@@ -18,6 +18,17 @@ constexpr Duration kUnreadable{600'000};
 
 }  // namespace
 
+bool LeasedQueue::AnyFound(std::span<const Statement> statements) {
+  return std::any_of(statements.begin(), statements.end(), [&](const Statement& statement) {
+    return session_->RunOne(statement).size() > 0;
+  });
+}
+
+void LeasedQueue::Rest() {
+  pause_ = std::clamp(pause_ * 2, kFirstPause, std::max(settings_.interval, kFirstPause));
+  due_ = After(Clock::now(), pause_);
+}
+
 bool LeasedQueue::StartLook(std::size_t n) {
   std::vector<std::int64_t> wanted;
   const bool unknown = std::any_of(tasks_.begin(), tasks_.end(), [&](const std::string& task) {
@@ -36,7 +47,13 @@ bool LeasedQueue::StartLook(std::size_t n) {
               wanted.end());
   std::vector<Statement> statements;
   for (const std::int64_t function : wanted) statements.push_back(format().Choose(function, n));
-  session_->Send(statements, Frame::kBegin);
+  try {
+    // A file has one lock for all: who only looks must not take it.
+    if (format().dialect.engine == Engine::kSqlite && !AnyFound(statements)) return false;
+    session_->Send(statements, Frame::kBegin);
+  } catch (const Conflict&) {
+    return false;
+  }
   looking_ = true;
   asked_ = n;
   return true;
@@ -133,10 +150,12 @@ void LeasedQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout
         const Duration patience = std::max(Until(Clock::now(), deadline), kPromptAnswer);
         if (!session_->Await(patience, waker)) return;
         FinishLook();
-        pause_ = spare_.empty() ? std::clamp(pause_ * 2, kFirstPause,
-                                             std::max(settings_.interval, kFirstPause))
-                                : Duration{0};
-        due_ = After(Clock::now(), pause_);
+        if (spare_.empty()) {
+          Rest();
+        } else {
+          pause_ = Duration{0};
+          due_ = Clock::now();
+        }
       }
       if (!spare_.empty()) {
         const auto end = spare_.begin() + static_cast<std::ptrdiff_t>(std::min(n, spare_.size()));
@@ -145,8 +164,7 @@ void LeasedQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout
         return;
       }
       if (Clock::now() >= due_ && StartLook(n)) continue;
-      // No such task is known to the queue yet.
-      if (Clock::now() >= due_) due_ = After(Clock::now(), kFirstPause);
+      if (Clock::now() >= due_) Rest();
       if (Clock::now() >= deadline) return;
       const Duration sleep = Until(Clock::now(), std::min(deadline, due_));
       if (session_->WaitForNews(sleep, waker) == Session::News::kWoken) return;

@@ -7,7 +7,7 @@
 namespace workmand::sql {
 namespace {
 
-constexpr int kBusyMs = 5'000;
+constexpr int kBusyMs = 10'000;
 
 struct Finalizer {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }

@@ -8,6 +8,7 @@ use warnings;
 
 use JSON::PP;
 use TheSchwartz;
+use TheSchwartz::Worker;
 
 my ($dsn, $user, $password, $verb, $function, $expression) = @ARGV;
 my $client = TheSchwartz->new(
