@@ -10,15 +10,20 @@ void LeasedQueue::Connect() {
   session_ = settings_.connect();
   looking_ = false;
   due_ = TimePoint{};
-  With([&](Session&) {
-    CheckTables();
-    ReadFunctions();
+  // Others work in the tables meanwhile, and a file is locked for all of it.
+  Retrying([&] {
+    With([&](Session&) {
+      CheckTables();
+      ReadFunctions();
+    });
   });
 }
 
 void LeasedQueue::CheckTables() {
   try {
     session_->RunOne(format().ListFunctions());
+  } catch (const Conflict&) {
+    throw;
   } catch (const std::runtime_error& error) {
     throw ConnectionLost(settings_.driver + ": its tables cannot be read (" + error.what() +
                          "); they are made by the queue's own schema, not by workman");
@@ -27,6 +32,8 @@ void LeasedQueue::CheckTables() {
   settings_.format->has_priority = true;
   try {
     session_->RunOne({"SELECT priority FROM job WHERE 1 = 0", {}});
+  } catch (const Conflict&) {
+    throw;
   } catch (const std::runtime_error&) {
     settings_.format->has_priority = false;
   }
