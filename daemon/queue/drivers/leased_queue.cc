@@ -11,8 +11,8 @@ void LeasedQueue::Connect() {
   looking_ = false;
   due_ = TimePoint{};
   // Others work in the tables meanwhile, and a file is locked for all of it.
-  Retrying([&] {
-    With([&](Session&) {
+  With([&](Session&) {
+    Retrying([&] {
       CheckTables();
       ReadFunctions();
     });
