@@ -1,5 +1,6 @@
 #include "daemon/profile/diff.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -15,6 +16,7 @@ struct Change {
   const char* key;
   const char* value;
   bool needs_restart = false;
+  const char* mode = nullptr;  ///< the mode in which the key is accepted; null = the usual one
 };
 
 /// One value for every key of the table that is not its default.
@@ -81,6 +83,15 @@ constexpr auto kChanges = std::to_array<Change>({
     {"tasks.Echo", "{limit: 1}"},
     {"admin.socket", "/tmp/a.sock", true},
     {"admin.show_args", "true", true},
+    {"exec.result", "text", false, "exec"},
+    {"exec.max_result", "1MiB", false, "exec"},
+    {"exec.exit_codes", "{3: permanent}", false, "exec"},
+    {"exec.abort_signal", "ABRT", false, "exec"},
+    {"lines.result", "text", false, "lines"},
+    {"lines.framing", "netstring", false, "lines"},
+    {"lines.stdbuf", "true", false, "lines"},
+    {"lines.error_match", "^ERR", false, "lines"},
+    {"lines.error_key", "error", false, "lines"},
 });
 
 /// Fixed where the default depends on the machine or on another key.
@@ -90,10 +101,13 @@ const std::string kBase =
 }  // namespace
 
 TEST_CASE("a changed key is seen and nothing else", "[profile]") {
-  const Profile before = Good(kBase);
-
   for (const Change& change : kChanges) {
-    const Profile after = Good(kBase, {{change.key, change.value}});
+    INFO(change.key);
+    const std::string base = change.mode == nullptr
+                                 ? kBase
+                                 : kBase + "tasks: {Echo: {limit: 1}}\nmode: " + change.mode + "\n";
+    const Profile before = Good(base);
+    const Profile after = Good(base, {{change.key, change.value}});
     const ProfileDiff diff = Diff(before, after);
 
     CHECK(diff.changed == Lines{change.key});
@@ -109,10 +123,24 @@ TEST_CASE("the diff is tried with every key of the table", "[profile]") {
 
   for (const Key& key : Keys()) {
     INFO(key.path);
-    // What env_file says is part of env; queue and tasks are told by their parts.
-    const bool elsewhere = key.path == "env_file" || key.path == "queue" || key.path == "tasks";
+    // What env_file says is part of env; queue and tasks are told by their parts; and with the mode
+    // the keys change that only some modes have.
+    const bool elsewhere =
+        key.path == "env_file" || key.path == "queue" || key.path == "tasks" || key.path == "mode";
     CHECK(tried.count(key.path) == (elsewhere ? 0 : 1));
   }
+}
+
+TEST_CASE("a changed mode is seen with the keys that come and go with it", "[profile]") {
+  const std::string base = kBase + "tasks: {Echo: {limit: 1}}\n";
+
+  const ProfileDiff diff = Diff(Good(base + "mode: exec\n"), Good(base + "mode: lines\n"));
+
+  REQUIRE_FALSE(diff.changed.empty());
+  CHECK(diff.changed.front() == "mode");
+  CHECK(std::find(diff.changed.begin(), diff.changed.end(), "exec.result") != diff.changed.end());
+  CHECK(std::find(diff.changed.begin(), diff.changed.end(), "lines.framing") != diff.changed.end());
+  CHECK(diff.needs_restart.empty());
 }
 
 TEST_CASE("equal profiles do not differ", "[profile]") {
