@@ -1,5 +1,6 @@
 #include "daemon/queue/drivers/amqp_message.h"
 
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <new>
@@ -9,6 +10,23 @@ namespace {
 
 constexpr std::uint8_t kPersistent = 2;
 constexpr std::size_t kPoolPage = 512;
+
+struct TextField {
+  amqp_flags_t flag;
+  amqp_bytes_t amqp_basic_properties_t::*text;
+};
+constexpr auto kTexts = std::to_array<TextField>({
+    {AMQP_BASIC_CONTENT_TYPE_FLAG, &amqp_basic_properties_t::content_type},
+    {AMQP_BASIC_CONTENT_ENCODING_FLAG, &amqp_basic_properties_t::content_encoding},
+    {AMQP_BASIC_CORRELATION_ID_FLAG, &amqp_basic_properties_t::correlation_id},
+    {AMQP_BASIC_REPLY_TO_FLAG, &amqp_basic_properties_t::reply_to},
+    {AMQP_BASIC_EXPIRATION_FLAG, &amqp_basic_properties_t::expiration},
+    {AMQP_BASIC_MESSAGE_ID_FLAG, &amqp_basic_properties_t::message_id},
+    {AMQP_BASIC_TYPE_FLAG, &amqp_basic_properties_t::type},
+    {AMQP_BASIC_USER_ID_FLAG, &amqp_basic_properties_t::user_id},
+    {AMQP_BASIC_APP_ID_FLAG, &amqp_basic_properties_t::app_id},
+    {AMQP_BASIC_CLUSTER_ID_FLAG, &amqp_basic_properties_t::cluster_id},
+});
 
 /// Headers that do not go with a message that is sent again.
 bool IsOurs(std::string_view name) {
@@ -25,20 +43,20 @@ void Properties::FreePool::operator()(amqp_pool_t* pool) const {
 
 Properties::Properties(const amqp_basic_properties_t& source) : pool_(new amqp_pool_t) {
   init_amqp_pool(pool_.get(), kPoolPage);
-  raw_ = source;
+  // Fields that the flags do not name are not set to anything.
+  raw_._flags = source._flags;
+  raw_.priority = source.priority;
+  raw_.timestamp = source.timestamp;
   if ((raw_._flags & AMQP_BASIC_HEADERS_FLAG) != 0 &&
       amqp_table_clone(&source.headers, &raw_.headers, pool_.get()) != AMQP_STATUS_OK) {
     throw std::bad_alloc();
   }
-  // Texts that are not there are empty: the library decodes into zeroed memory.
-  for (amqp_bytes_t* text : {&raw_.content_type, &raw_.content_encoding, &raw_.correlation_id,
-                             &raw_.reply_to, &raw_.expiration, &raw_.message_id, &raw_.type,
-                             &raw_.user_id, &raw_.app_id, &raw_.cluster_id}) {
-    if (text->len == 0) continue;
-    const std::string_view old = View(*text);
-    amqp_pool_alloc_bytes(pool_.get(), old.size(), text);
-    if (text->bytes == nullptr) throw std::bad_alloc();
-    std::memcpy(text->bytes, old.data(), old.size());
+  for (const auto& [flag, text] : kTexts) {
+    if ((raw_._flags & flag) == 0 || (source.*text).len == 0) continue;
+    const std::string_view old = View(source.*text);
+    amqp_pool_alloc_bytes(pool_.get(), old.size(), &(raw_.*text));
+    if ((raw_.*text).bytes == nullptr) throw std::bad_alloc();
+    std::memcpy((raw_.*text).bytes, old.data(), old.size());
   }
 }
 
