@@ -115,3 +115,10 @@ if(pq_FOUND AND mariadb_FOUND)
     workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_leased)
   endforeach()
 endif()
+pkg_check_modules(rabbitmq IMPORTED_TARGET librabbitmq)
+if(rabbitmq_FOUND)
+  workmand_queue_module(amqp
+    SOURCES drivers/amqp.cc drivers/amqp_apply.cc drivers/amqp_link.cc drivers/amqp_message.cc
+      drivers/amqp_put.cc drivers/amqp_queue.cc drivers/amqp_settings.cc
+    LIBS PkgConfig::rabbitmq)
+endif()

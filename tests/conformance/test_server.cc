@@ -17,7 +17,6 @@
 namespace workmand {
 namespace {
 
-constexpr std::chrono::seconds kStartDeadline{10};
 constexpr std::chrono::milliseconds kPoll{10};
 
 sockaddr_in Loopback(std::uint16_t port) {
@@ -59,11 +58,40 @@ ServerProgram RedisProgram() {
           "+PONG"};
 }
 
+ServerProgram RabbitProgram() {
+  ServerProgram program;
+  program.path = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+  program.question = std::string("AMQP\0\0\x09\x01", 8);
+  program.answer = "\x01";  // a frame with a method
+  program.environment = {
+      // So the script becomes the server, and its pid is the server's.
+      "RUNNING_UNDER_SYSTEMD=1",
+      "HOME={folder}",
+      "RABBITMQ_NODENAME=contract{port}@localhost",
+      "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+      "RABBITMQ_NODE_PORT={port}",
+      "RABBITMQ_DIST_PORT={port2}",
+      "RABBITMQ_MNESIA_BASE={folder}/mnesia",
+      "RABBITMQ_LOG_BASE={folder}/log",
+      "RABBITMQ_PID_FILE={folder}/rabbit.pid",
+      "RABBITMQ_ENABLED_PLUGINS_FILE={folder}/plugins",
+      "ERL_EPMD_ADDRESS=127.0.0.1",
+      "ERL_EPMD_PORT={port3}",
+  };
+  // Without one the server starts a daemon, which would outlive the test.
+  program.companion = {"/usr/bin/epmd", "-address", "127.0.0.1", "-port", "{port3}"};
+  program.patience = std::chrono::seconds(90);
+  return program;
+}
+
 TestServer::TestServer(ServerProgram program, std::string folder)
     : program_(std::move(program)), folder_(std::move(folder)), log_(folder_ + "/server.log") {}
 
 TestServer::~TestServer() {
   Stop();
+  if (companion_pid_ == 0) return;
+  kill(companion_pid_, SIGKILL);
+  waitpid(companion_pid_, nullptr, 0);
 }
 
 bool TestServer::Installed() const {
@@ -76,10 +104,16 @@ std::string TestServer::address() const {
 
 void TestServer::Start() {
   const bool first = port_ == 0;
+  if (first && !program_.companion.empty()) {
+    for (std::uint16_t& port : more_ports_) port = FreePort();
+    companion_pid_ = Spawn(program_.companion);
+  }
+  std::vector<std::string> command = {program_.path};
+  command.insert(command.end(), program_.arguments.begin(), program_.arguments.end());
   for (int attempt = 0; attempt < 5; ++attempt) {
     if (first) port_ = FreePort();
-    Spawn();
-    const auto deadline = std::chrono::steady_clock::now() + kStartDeadline;
+    pid_ = Spawn(command);
+    const auto deadline = std::chrono::steady_clock::now() + program_.patience;
     while (std::chrono::steady_clock::now() < deadline && !HasEnded()) {
       if (Answers()) return;
       std::this_thread::sleep_for(kPoll);
@@ -92,6 +126,8 @@ void TestServer::Start() {
 std::string TestServer::Expanded(std::string text) const {
   for (const auto& [name, value] :
        {std::pair<std::string, std::string>("{port}", std::to_string(port_)),
+        std::pair<std::string, std::string>("{port2}", std::to_string(more_ports_[0])),
+        std::pair<std::string, std::string>("{port3}", std::to_string(more_ports_[1])),
         std::pair<std::string, std::string>("{folder}", folder_)}) {
     const std::size_t at = text.find(name);
     if (at != std::string::npos) text.replace(at, name.size(), value);
@@ -99,25 +135,28 @@ std::string TestServer::Expanded(std::string text) const {
   return text;
 }
 
-void TestServer::Spawn() {
-  std::vector<std::string> words = {program_.path};
-  for (const std::string& argument : program_.arguments) words.push_back(Expanded(argument));
+pid_t TestServer::Spawn(const std::vector<std::string>& command) const {
+  std::vector<std::string> words;
+  for (const std::string& word : command) words.push_back(Expanded(word));
+  std::vector<std::string> settings;
+  for (const std::string& setting : program_.environment) settings.push_back(Expanded(setting));
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const pid_t parent = getpid();
-  pid_ = fork();
-  if (pid_ < 0) throw std::runtime_error("fork failed");
-  if (pid_ > 0) {
+  const pid_t pid = fork();
+  if (pid < 0) throw std::runtime_error("fork failed");
+  if (pid > 0) {
     close(log);
-    return;
+    return pid;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   dup2(log, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
-  execv(program_.path.c_str(), argv.data());
+  for (std::string& setting : settings) putenv(setting.data());
+  execv(words.front().c_str(), argv.data());
   _exit(127);
 }
 

@@ -2,6 +2,8 @@
 // of the test. It is ended by its pid, and the kernel ends it when the test dies.
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,15 +15,21 @@ namespace workmand {
 /// How a program is started, and how it shows that it is up.
 struct ServerProgram {
   std::string path;
-  /// `{port}` and `{folder}` are replaced.
+  /// `{port}`, `{folder}`, and `{port2}` and `{port3}` (free ports too) are replaced.
   std::vector<std::string> arguments;
   /// Sent to a new connection; what comes back must begin with `answer`.
   std::string question;
   std::string answer;
+  /// NAME=VALUE, beside what the test itself has; replaced like the arguments.
+  std::vector<std::string> environment = {};
+  /// A program that must run beside it, from before its start until after its end: path, arguments.
+  std::vector<std::string> companion = {};
+  std::chrono::seconds patience{10};  ///< so long may the start take
 };
 
 ServerProgram GearmandProgram();
 ServerProgram RedisProgram();
+ServerProgram RabbitProgram();
 
 class TestServer {
  public:
@@ -41,7 +49,7 @@ class TestServer {
   [[nodiscard]] std::string address() const;
 
  private:
-  void Spawn();
+  [[nodiscard]] pid_t Spawn(const std::vector<std::string>& command) const;
   [[nodiscard]] bool Answers() const;
   [[nodiscard]] bool HasEnded();
   [[nodiscard]] std::string Expanded(std::string text) const;
@@ -50,7 +58,9 @@ class TestServer {
   std::string folder_;
   std::string log_;
   std::uint16_t port_ = 0;
+  std::array<std::uint16_t, 2> more_ports_{};
   pid_t pid_ = 0;
+  pid_t companion_pid_ = 0;
 };
 
 }  // namespace workmand

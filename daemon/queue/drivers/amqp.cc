@@ -1,0 +1,19 @@
+// RabbitMQ, over librabbitmq: what the registry is given of it. docs/queues/amqp.md tells the rest.
+#include "daemon/queue/driver_module.h"
+#include "daemon/queue/drivers/amqp_queue.h"
+#include "daemon/queue/drivers/amqp_settings.h"
+
+namespace workmand::amqp {
+namespace {
+
+Result<std::unique_ptr<Queue>> OpenAmqp(const DriverConfig& config, Role /*role*/) {
+  auto settings = MakeSettings(config);
+  if (!settings) return tl::unexpected(settings.error());
+  return std::make_unique<AmqpQueue>(std::move(*settings));
+}
+
+}  // namespace
+}  // namespace workmand::amqp
+
+WORKMAN_QUEUE_DRIVER("amqp", workmand::amqp::AmqpCaps, workmand::amqp::CheckOptions,
+                     workmand::amqp::OpenAmqp)

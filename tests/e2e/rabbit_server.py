@@ -1,0 +1,80 @@
+"""A real RabbitMQ for a test: on loopback ports that were free, in a folder of its own, with an epmd of
+its own. Both are ended by their pids."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import harness
+
+PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+START = 120
+
+
+def installed():
+    return os.access(PROGRAM, os.X_OK) and all(map(shutil.which, ("epmd", "amqp-publish", "amqp-get")))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    def __init__(self):
+        self.port, epmd, other = free_port(), free_port(), free_port()
+        self.folder = tempfile.mkdtemp(prefix="wm-rabbit-")
+        self.url = f"amqp://127.0.0.1:{self.port}"
+        self.environment = {
+            **os.environ, "HOME": self.folder,
+            "RUNNING_UNDER_SYSTEMD": "1",  # so the script becomes the server
+            "RABBITMQ_NODENAME": f"wm{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(other), "RABBITMQ_MNESIA_BASE": f"{self.folder}/mnesia",
+            "RABBITMQ_LOG_BASE": f"{self.folder}/log",
+            "RABBITMQ_PID_FILE": f"{self.folder}/rabbit.pid",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.folder}/plugins",
+            "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq.conf",
+            "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(epmd)}
+        open(f"{self.folder}/rabbitmq.conf", "w", encoding="utf-8").close()
+        self.epmd = self.spawn("epmd", "-address", "127.0.0.1", "-port", str(epmd))
+        self.start()
+
+    def spawn(self, *command):
+        return subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def start(self):
+        self.process = self.spawn(PROGRAM)
+        harness.poll("rabbitmq-server to answer", self.answers, timeout=START)
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return connection.recv(1) == b"\x01"
+        except OSError:
+            return False  # It does not listen yet.
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        self.stop()
+        self.epmd.kill()
+        self.epmd.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def publish(self, queue, body, *options):
+        subprocess.run(["amqp-publish", "-u", self.url, "-r", queue, "-p", "-b", body, *options],
+                       check=True, timeout=60)
+
+    def get(self, queue):
+        """The body of the first message; None when there is none."""
+        result = subprocess.run(["amqp-get", "-u", self.url, "-q", queue], timeout=60,
+                                capture_output=True, text=True)
+        return result.stdout if result.returncode == 0 else None

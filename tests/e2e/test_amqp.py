@@ -1,0 +1,103 @@
+"""The flows of every queue on a real RabbitMQ, and what only this driver does. The other side is
+amqp-tools."""
+
+import json
+import signal
+import sys
+
+import harness
+import rabbit_server
+from test_queues import Flows
+
+
+class Amqp(Flows, harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = rabbit_server.Server()
+        cls.addClassCleanup(cls.server.close)
+        cls.queues = 0
+
+    def setUp(self):
+        Amqp.queues += 1
+        self.queue = f"workman.t{self.queues}"  # nothing of another test is in it
+
+    def start(self, **profile):
+        return self.daemon(queue={"driver": "amqp", "url": self.server.url, "queue": self.queue},
+                           **profile)
+
+    def test_a_job_is_back_at_once_after_the_death_of_workmand(self):
+        daemon = self.start()
+        client = daemon.wait("Sleep", {"s": 600, "once": str(daemon.folder / "once")})
+        daemon.wait_record("job")
+        daemon.signal(signal.SIGKILL)
+        daemon.wait_exit()
+        daemon.wait_no_process()
+
+        daemon.start()
+
+        self.assertEqual(client.finish().returncode, 0)
+        self.assertEqual(len(daemon.records("job", task="Sleep")), 2)
+
+    def test_a_server_that_comes_back_has_the_jobs(self):
+        daemon = self.start()
+        daemon.call("Echo", 1)
+        self.server.stop()
+        daemon.wait_event("queue down")
+        self.server.start()
+
+        daemon.wait_event("queue up", count=2, timeout=rabbit_server.START)
+        self.assertEqual(daemon.call("Echo", 2), 2)
+
+    def test_a_dead_letter_is_listed_and_retried(self):
+        daemon = self.start(max_attempts=1)
+        job = daemon.enqueue("Fail", {"message": "no luck"})
+        daemon.wait_counts(dead=1)
+
+        letter = json.loads(daemon.workman("failed", "list", "--json").stdout)
+
+        self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
+        self.assertIn("no luck", json.dumps(letter))
+        self.assertEqual(daemon.workman("failed", "retry", job).returncode, 0)
+        daemon.wait_record("job", count=2, task="Fail")
+
+    def test_a_message_of_another_program_is_a_job(self):
+        daemon = self.start()
+
+        self.server.publish(self.queue, '{"from":"me"}', "-H", "task: Note")
+
+        self.assertEqual(daemon.wait_record("note")["args"], {"from": "me"})
+        daemon.wait_counts(done=1)
+        self.assertIsNone(self.server.get(self.queue))
+
+    def test_another_program_gets_a_job(self):
+        daemon = self.start()
+        daemon.stop()
+
+        daemon.workman("enqueue", "Echo", '{"for":"you"}')
+
+        self.assertEqual(self.server.get(self.queue), '{"for":"you"}')
+
+    def test_a_message_that_names_no_task_is_a_dead_letter(self):
+        daemon = self.start()
+
+        self.server.publish(self.queue, "?")
+
+        harness.poll("the dead letter", lambda: "names no task" in daemon.workman(
+            "failed", "list", "--json").stdout)
+
+    def test_a_password_is_not_shown(self):
+        daemon = self.daemon(start=False, queue={
+            "driver": "amqp", "url": "amqp://user:geheim@127.0.0.1:1/"})
+
+        daemon.start(wait="queue down")
+
+        shown = daemon.tail(200) + daemon.workman("status").stdout
+        self.assertNotIn("geheim", shown)
+
+
+if __name__ == "__main__":
+    if not rabbit_server.installed():
+        print("SKIPPED: rabbitmq-server, epmd or amqp-tools is not installed", file=sys.stderr)
+        sys.exit(harness.SKIPPED)
+    del Flows  # it is for its heirs
+    harness.main()
