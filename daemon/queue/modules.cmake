@@ -112,3 +112,8 @@ if(pq_FOUND AND mariadb_FOUND)
     workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_leased)
   endforeach()
 endif()
+
+# Its protocol is spoken directly.
+workmand_queue_module(beanstalkd SOURCES
+  drivers/beanstalkd.cc drivers/beanstalkd_job.cc drivers/beanstalkd_link.cc
+  drivers/beanstalkd_settle.cc drivers/beanstalkd_work.cc)

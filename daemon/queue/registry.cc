@@ -45,6 +45,7 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"mysql", "libmariadb"},
     {"theschwartz", "libpq and libmariadb"},
     {"qudo", "libpq and libmariadb"},
+    {"beanstalkd", "no library"},
 });
 
 const KnownModule* FindKnownModule(std::string_view name) {

@@ -64,6 +64,7 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"resque", RedisProgram, "url", "redis://"},
     {"sidekiq", RedisProgram, "url", "redis://"},
     {"celery", RedisProgram, "url", "redis://"},
+    {"beanstalkd", BeanstalkdProgram, "url", "beanstalk://"},
 });
 
 /// The drivers in the tables of an SQL server; `engine`: sqlite, mysql or postgres. `server` stays

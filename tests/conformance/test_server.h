@@ -22,6 +22,7 @@ struct ServerProgram {
 
 ServerProgram GearmandProgram();
 ServerProgram RedisProgram();
+ServerProgram BeanstalkdProgram();
 
 class TestServer {
  public:
