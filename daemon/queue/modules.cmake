@@ -122,3 +122,8 @@ if(rabbitmq_FOUND)
       drivers/amqp_put.cc drivers/amqp_queue.cc drivers/amqp_settings.cc
     LIBS PkgConfig::rabbitmq)
 endif()
+
+# Its protocol is spoken directly.
+workmand_queue_module(beanstalkd SOURCES
+  drivers/beanstalkd.cc drivers/beanstalkd_job.cc drivers/beanstalkd_link.cc
+  drivers/beanstalkd_settle.cc drivers/beanstalkd_work.cc)

@@ -84,6 +84,13 @@ ServerProgram RabbitProgram() {
   return program;
 }
 
+ServerProgram BeanstalkdProgram() {
+  return {"/usr/bin/beanstalkd",
+          {"-l", "127.0.0.1", "-p", "{port}", "-b", "{folder}", "-z", "8388608"},
+          "list-tube-used\r\n",
+          "USING"};
+}
+
 TestServer::TestServer(ServerProgram program, std::string folder)
     : program_(std::move(program)), folder_(std::move(folder)), log_(folder_ + "/server.log") {}
 

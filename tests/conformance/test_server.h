@@ -30,6 +30,7 @@ struct ServerProgram {
 ServerProgram GearmandProgram();
 ServerProgram RedisProgram();
 ServerProgram RabbitProgram();
+ServerProgram BeanstalkdProgram();
 
 class TestServer {
  public:

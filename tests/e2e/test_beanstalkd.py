@@ -1,0 +1,203 @@
+"""A real beanstalkd with its log of jobs on disk: what comes back after deaths, and what another
+program that speaks the protocol puts and finds."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+import harness
+
+PROGRAM = shutil.which("beanstalkd") or "/usr/bin/beanstalkd"
+
+
+class Server:
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.folder = tempfile.mkdtemp(prefix="wm-beanstalkd-")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [PROGRAM, "-l", "127.0.0.1", "-p", str(self.port), "-b", self.folder, "-f", "0"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        harness.poll("beanstalkd to answer", self.answers)
+
+    def answers(self):
+        try:
+            return self.talk("list-tube-used")[0].startswith("USING")
+        except OSError:
+            return False
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def talk(self, *commands):
+        """Each command, a line or a line and a body, with its answer as text."""
+        answers = []
+        with socket.create_connection(("127.0.0.1", self.port), harness.DEADLINE) as connection:
+            with connection.makefile("rb") as stream:
+                for command in commands:
+                    connection.sendall(command.encode() + b"\r\n")
+                    line = stream.readline().decode()
+                    if not line:
+                        raise OSError("the server closed the connection")
+                    if line.split()[0] in ("OK", "FOUND", "RESERVED"):
+                        line += stream.read(int(line.split()[-1]) + 2).decode()
+                    answers.append(line)
+        return answers
+
+    def put(self, tube, body, ttr=60, number=1024):
+        used, put = self.talk(f"use {tube}", f"put {number} 0 {ttr} {len(body)}\r\n{body}")
+        assert put.startswith("INSERTED"), used + put
+        return put.split()[1]
+
+    def statistic(self, job, name):
+        """None when there is no such job."""
+        answer, = self.talk(f"stats-job {job}")
+        lines = dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
+        return lines.get(name)
+
+
+class Beanstalkd(harness.TestCase):
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.close)
+
+    def start(self, **profile):
+        return self.daemon(queue={
+            "driver": "beanstalkd", "url": f"beanstalk://127.0.0.1:{self.server.port}",
+            "tubes": ["thumbs", "mail"]}, **profile)
+
+    def test_a_job_is_done_and_gone(self):
+        daemon = self.start()
+
+        job = daemon.enqueue("Note", {"n": 1})
+
+        self.assertEqual(daemon.wait_record("note")["args"], {"n": 1})
+        daemon.wait_counts(done=1)
+        self.assertIsNone(self.server.statistic(job, "state"))
+
+    def test_a_caller_that_wants_a_result_is_refused(self):
+        daemon = self.start()
+
+        result = daemon.wait("Echo", 1).finish()
+
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("nobody can wait for this job", result.stderr)
+
+    def test_a_failed_job_comes_back_with_its_attempt(self):
+        daemon = self.start()
+
+        job = daemon.enqueue("Fail", {"once": str(daemon.folder / "once")})
+
+        daemon.wait_counts(done=1)
+        self.assertEqual([(entry["job"], entry["attempt"]) for entry in daemon.records("job")],
+                         [(job, 1), (job, 2)])
+
+    def test_the_jobs_of_a_killed_daemon_are_back_at_once(self):
+        daemon = self.start()
+        job = daemon.enqueue("Sleep", {"s": 600, "once": str(daemon.folder / "once")})
+        daemon.wait_record("job")
+        daemon.signal(signal.SIGKILL)
+        daemon.wait_exit()
+        daemon.wait_no_process()
+        self.assertEqual(self.server.statistic(job, "state"), "ready")
+
+        daemon.start()
+
+        again = daemon.wait_record("job", count=2)[-1]
+        daemon.wait_counts(done=1)
+        self.assertEqual((again["job"], again["attempt"]), (job, 1))
+
+    def test_a_server_that_is_killed_has_its_jobs_when_it_is_back(self):
+        daemon = self.start()
+        daemon.enqueue("Sleep", {"s": 1})
+        daemon.wait_record("job")
+        waiting = daemon.enqueue("Note", {"n": 2})
+
+        self.server.stop()
+        daemon.wait_event("queue down")
+        self.server.start()
+
+        daemon.wait_event("queue up", count=2)
+        self.assertEqual(daemon.wait_record("note")["args"], {"n": 2})
+        harness.poll("the job to be gone", lambda: not self.server.statistic(waiting, "state"))
+
+    def test_a_dead_letter_is_buried_and_listed_and_retried_and_deleted(self):
+        daemon = self.start(max_attempts=1)
+        job = daemon.enqueue("Fail", {"message": "no luck"})
+        daemon.wait_counts(dead=1)
+        self.assertEqual(self.server.statistic(job, "state"), "buried")
+
+        letter = json.loads(daemon.workman("failed", "list", "--json").stdout)
+        self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
+        self.assertIn("no luck", json.dumps(letter))
+
+        self.assertEqual(daemon.workman("failed", "retry", job).returncode, 0)
+        again = daemon.wait_record("job", count=2)[-1]
+        self.assertEqual((again["job"], again["attempt"]), (job, 1))
+        daemon.wait_counts(dead=2)
+        letter = json.loads(daemon.workman("failed", "list", "--json").stdout)
+        self.assertEqual(letter["id"], job)
+
+        self.server.talk(f"kick-job {job}", f"delete {job}")
+        harness.poll("an empty list", lambda: not daemon.workman("failed", "list", "--json").stdout)
+
+    def test_jobs_of_another_program(self):
+        daemon = self.start()
+
+        self.server.put("thumbs", '{"task":"Note","args":{"from":"args"}}')
+        self.server.put("mail", '{"task":"Note","from":"body"}')
+        self.server.put("thumbs/Note", '{"from":"tube"}')
+
+        daemon.wait_counts(done=3)
+        self.assertCountEqual(
+            [json.dumps(entry["args"]) for entry in daemon.records("note")],
+            ['{"from": "args"}', '{"task": "Note", "from": "body"}', '{"from": "tube"}'])
+
+    def test_a_job_of_another_program_that_fails_keeps_its_id_and_body(self):
+        daemon = self.start(max_attempts=2)
+
+        job = self.server.put("thumbs", '{"task":"Fail","args":{"message":"no luck"}}')
+
+        daemon.wait_counts(dead=1)
+        self.assertEqual([entry["attempt"] for entry in daemon.records("job")], [1, 2])
+        self.assertEqual(self.server.statistic(job, "state"), "buried")
+        self.assertIn('{"task":"Fail","args"', self.server.talk(f"peek {job}")[0])
+
+    def test_a_short_time_to_run_is_touched(self):
+        daemon = self.start()
+
+        job = self.server.put("thumbs", '{"task":"Sleep","args":{"s":5}}', ttr=2)
+        daemon.wait_record("job")
+        daemon.wait_counts(done=1)
+
+        self.assertEqual(len(daemon.records("job")), 1)
+        self.assertIsNone(self.server.statistic(job, "state"))
+
+    def test_a_job_that_nobody_serves_stays(self):
+        daemon = self.start()
+
+        job = self.server.put("thumbs", '{"task":"Other"}')
+
+        daemon.wait_event("job left alone", task="Other")
+        harness.poll("it to be back", lambda: self.server.statistic(job, "state") == "delayed")
+        self.assertEqual(self.server.statistic(job, "pri"), "1024")
+
+
+if __name__ == "__main__":
+    if shutil.which(PROGRAM) is None:
+        print("SKIPPED: beanstalkd is not installed", file=sys.stderr)
+        sys.exit(harness.SKIPPED)
+    harness.main()
