@@ -39,6 +39,7 @@ class TestServer {
   void Freeze() const;
   void Thaw() const;
   [[nodiscard]] std::string address() const;
+  [[nodiscard]] std::uint16_t port() const { return port_; }
 
  private:
   void Spawn();
