@@ -51,7 +51,7 @@ std::vector<std::string> BadAnswers(const ConformanceFixture& fixture, std::uint
   all.emplace_back("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
   all.emplace_back(4'096, '\0');
   std::minstd_rand random(seed);
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 3; ++i) {
     std::string noise(1 + random() % 20'000, '\0');
     for (char& byte : noise) byte = static_cast<char>(random() & 0xFFU);
     all.push_back(std::move(noise));
@@ -116,6 +116,8 @@ void IdleConnectionLives(Bench& bench) {
   const auto consumer = relayed ? OpenThrough(bench, *relay) : bench.Consumer({bench.Task()});
   producer->Put(bench.Task(), "x");
   const Job job = consumer->TakeOne();
+  // A driver may open one more for the wait beside a held job.
+  consumer->ExpectNothing("a held job came again");
   const std::size_t before = relayed ? relay->connections() : 0;
   const Stopwatch watch;
   while (watch.Elapsed() < kIdle) {
