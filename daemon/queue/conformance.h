@@ -5,8 +5,10 @@
 // A case that needs a capability which the driver does not claim is not run, and says so.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,16 @@ struct ConformanceFixture {
   std::function<void()> start_server;
   std::function<void()> freeze_server;
   std::function<void()> thaw_server;
+  /// The words that start a process which calls RunConformanceHelper with the words that the suite
+  /// puts behind them, on the same queue. Empty where no other process sees the queue.
+  std::vector<std::string> helper;
+  /// The server's port on 127.0.0.1, and how to open an instance that connects to another port
+  /// there, where the suite listens. 0 and empty where there is no such server.
+  std::uint16_t server_port = 0;
+  std::function<std::unique_ptr<Queue>(Role, Duration lease, std::uint16_t port)> open_at;
+  /// Answers that are wrong in the words of the server's own protocol: sizes beyond every limit and
+  /// the like. The suite knows what is wrong in every protocol by itself.
+  std::vector<std::string> bad_answers;
 };
 
 enum class Verdict { kPass, kFail, kNotApplicable };
@@ -44,6 +56,10 @@ struct CaseResult {
 /// Runs the cases in order of their numbers. `filter`: a number, or a part of a name; empty = all.
 /// Blocks; connects and disconnects instances, on threads of its own where a case says so.
 std::vector<CaseResult> RunConformance(const ConformanceFixture& fixture, std::string_view filter);
+
+/// What a process does that the suite started (ConformanceFixture::helper): consumes, and reports
+/// on stdout. Only `open` of the fixture is used. Returns the exit status; mostly it is killed.
+int RunConformanceHelper(const ConformanceFixture& fixture, std::span<const std::string> words);
 
 /// The results as a table for a person, with a last line that counts them.
 std::string PrintConformance(std::string_view driver, const std::vector<CaseResult>& results);

@@ -6,11 +6,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "daemon/queue/conformance.h"
 #include "daemon/queue/registry.h"
@@ -68,10 +72,66 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"beanstalkd", BeanstalkdProgram, "url", "beanstalk://"},
 });
 
-/// The drivers in the tables of an SQL server; `engine`: sqlite, mysql or postgres. `server` stays
-/// empty for a file. False: the server is not installed.
-bool ServeSql(const std::string& driver, const std::string& engine, const std::string& folder,
-              std::unique_ptr<SqlServer>& server, ConformanceFixture& fixture) {
+/// Sizes that no answer has, in the server's own protocol.
+std::vector<std::string> BadAnswers(const std::string& value) {
+  using namespace std::string_literals;
+  if (value.starts_with("redis:")) return {"*-5\r\n", "$-7\r\n", "*99999999999\r\n"};
+  if (value.starts_with("postgresql:")) return {"R\x7f\xff\xff\xff\0\0\0\0"s, "T\0\0\0\2"s};
+  if (value.starts_with("mysql:")) return {"\1\0\0\0\x42"s};
+  return {"\0RES\0\0\0\x0b\xff\xff\xff\xff"s, "\0RES\0\0\0\x0b\0\0\0\1x"s,
+          "\0RES\0\0\0\x63\0\0\0\0"s};
+}
+
+/// How the driver is told of its queue: a key of its own; "" = none.
+struct QueueKey {
+  std::string name;
+  std::string value;
+};
+
+/// What one run tries: the servers that it started, and the fixture, which points into it.
+struct Setup {
+  TemporaryFolder folder;
+  std::optional<TestServer> server;
+  std::unique_ptr<SqlServer> sql_server;
+  DriverConfig config;
+  ConformanceFixture fixture;
+};
+
+template <typename Server>
+void Control(Server& server, ConformanceFixture& fixture) {
+  fixture.stop_server = [&server] { server.Stop(); };
+  fixture.start_server = [&server] { server.Start(); };
+  fixture.freeze_server = [&server] { server.Freeze(); };
+  fixture.thaw_server = [&server] { server.Thaw(); };
+  fixture.server_port = server.port();
+}
+
+DriverConfig Configure(const std::string& driver, const std::string& folder, const QueueKey& key) {
+  Profile profile;
+  profile.name = "contract";
+  profile.directory = folder;
+  profile.state_dir = folder;
+  profile.queue.driver = driver;
+  if (!key.name.empty()) profile.queue.extra[key.name] = Value(key.value);
+  DriverConfig config = MakeDriverConfig(profile);
+  config.ledger = false;  // the driver itself is tested
+  for (const QueueKeyError& error : CheckQueueOptions(config.options)) {
+    throw std::runtime_error("queue." + error.key + ": " + error.sentence);
+  }
+  return config;
+}
+
+std::unique_ptr<Queue> Open(DriverConfig config, Role role, Duration lease) {
+  config.lease_time = lease;
+  auto opened = OpenQueue(config, role);
+  if (!opened) throw std::runtime_error(opened.error().message);
+  return std::move(*opened);
+}
+
+/// The drivers in the tables of an SQL server; `engine`: sqlite, mysql or postgres. No server is
+/// started for a file. False: the server is not installed.
+bool ServeSql(const std::string& driver, const std::string& engine, Setup& setup) {
+  const std::string& folder = setup.folder.path();
   if (engine == "sqlite") {
     // As docs/queues/theschwartz.md advises.
     std::ofstream(folder + "/tables.sql") << "PRAGMA journal_mode = WAL;\n"
@@ -81,71 +141,80 @@ bool ServeSql(const std::string& driver, const std::string& engine, const std::s
   }
   const auto kind = engine == "mysql" ? SqlServer::Kind::kMariadb : SqlServer::Kind::kPostgres;
   if (!SqlServer::Installed(kind)) return false;
-  server = std::make_unique<SqlServer>(kind, folder);
-  server->Start();
-  if (driver != engine) server->RunSql(LeasedTables(driver, engine));
-  fixture.stop_server = [&server] { server->Stop(); };
-  fixture.start_server = [&server] { server->Start(); };
-  fixture.freeze_server = [&server] { server->Freeze(); };
-  fixture.thaw_server = [&server] { server->Thaw(); };
+  setup.sql_server = std::make_unique<SqlServer>(kind, folder);
+  setup.sql_server->Start();
+  if (driver != engine) setup.sql_server->RunSql(LeasedTables(driver, engine));
+  Control(*setup.sql_server, setup.fixture);
   return true;
+}
+
+/// Starts what the driver needs, and returns how it is told of it, at the server's own port or
+/// another. Nothing: the server is not installed.
+std::function<QueueKey(std::uint16_t)> Serve(const std::string& driver, const std::string& engine,
+                                             Setup& setup) {
+  const std::string file = setup.folder.path() + "/jobs.db";
+  for (const DriverServer& entry : kServers) {
+    if (driver != entry.driver) continue;
+    setup.server.emplace(entry.program(), setup.folder.path());
+    if (!setup.server->Installed()) return {};
+    setup.server->Start();
+    Control(*setup.server, setup.fixture);
+    return [&entry](std::uint16_t port) {
+      return QueueKey{entry.key, entry.before + ("127.0.0.1:" + std::to_string(port))};
+    };
+  }
+  if (driver != engine || driver == "postgres" || driver == "mysql") {
+    if (!ServeSql(driver, engine, setup)) return {};
+    if (!setup.sql_server)
+      return [file](std::uint16_t) { return QueueKey{"url", "sqlite:///" + file}; };
+    return [&setup](std::uint16_t port) { return QueueKey{"url", setup.sql_server->UrlAt(port)}; };
+  }
+  if (driver == "sqlite") return [file](std::uint16_t) { return QueueKey{"path", file}; };
+  return [](std::uint16_t) { return QueueKey{}; };
 }
 
 /// `what` is a driver, or DRIVER/ENGINE for one that works on several.
 int Run(const std::string& what, const std::string& filter) {
   const std::string driver = what.substr(0, what.find('/'));
   const std::string engine = what.substr(what.find('/') + 1);
-  const TemporaryFolder folder;
-  std::unique_ptr<SqlServer> sql_server;
-  std::optional<TestServer> server;
-  Profile profile;
-  profile.name = "contract";
-  profile.directory = folder.path();
-  profile.state_dir = folder.path();
-  profile.queue.driver = driver;
-  ConformanceFixture fixture;
+  Setup setup;
+  ConformanceFixture& fixture = setup.fixture;
+  const auto key_at = Serve(driver, engine, setup);
+  if (!key_at) {
+    std::cerr << "SKIP: the server of " << what << " is not installed\n";
+    return kSkipped;
+  }
+  const QueueKey key = key_at(fixture.server_port);
+  setup.config = Configure(driver, setup.folder.path(), key);
+  // Case 43 and its like know how coarse a queue's clock is, not how long its driver sleeps.
+  if (driver != engine) setup.config.dequeue_interval = Duration{100};
   fixture.driver = driver;
-  if (driver == "sqlite") profile.queue.extra["path"] = Value(folder.path() + "/jobs.db");
-  for (const DriverServer& entry : kServers) {
-    if (driver != entry.driver) continue;
-    server.emplace(entry.program(), folder.path());
-    if (!server->Installed()) {
-      std::cerr << "SKIP: the server of " << driver << " is not installed\n";
-      return kSkipped;
-    }
-    server->Start();
-    profile.queue.extra[entry.key] = Value(entry.before + server->address());
-    fixture.stop_server = [&server] { server->Stop(); };
-    fixture.start_server = [&server] { server->Start(); };
-    fixture.freeze_server = [&server] { server->Freeze(); };
-    fixture.thaw_server = [&server] { server->Thaw(); };
+  fixture.open = [&setup](Role role, Duration lease) { return Open(setup.config, role, lease); };
+  if (fixture.server_port != 0) {
+    fixture.open_at = [&](Role role, Duration lease, std::uint16_t port) {
+      return Open(Configure(driver, setup.folder.path(), key_at(port)), role, lease);
+    };
+    fixture.bad_answers = BadAnswers(key.value);
   }
-  if (driver != engine || driver == "postgres" || driver == "mysql") {
-    if (!ServeSql(driver, engine, folder.path(), sql_server, fixture)) {
-      std::cerr << "SKIP: the server of " << what << " is not installed\n";
-      return kSkipped;
-    }
-    // Case 43 and its like know how coarse a queue's clock is, not how long its driver sleeps.
-    if (driver != engine) profile.dequeue_interval = Duration{100};
-    profile.queue.extra["url"] =
-        Value(sql_server ? sql_server->url() : "sqlite:///" + folder.path() + "/jobs.db");
+  const Result<DriverInfo> info = FindDriver(driver);
+  if (info && !info->local) {
+    const std::string program = std::filesystem::read_symlink("/proc/self/exe");
+    fixture.helper = {program, "--helper", driver, setup.folder.path(), key.name, key.value};
   }
-  DriverConfig config = MakeDriverConfig(profile);
-  config.ledger = false;  // the driver itself is tested
-  for (const QueueKeyError& error : CheckQueueOptions(config.options)) {
-    std::cerr << "queue." << error.key << ": " << error.sentence << "\n";
-    return EXIT_FAILURE;
-  }
-  fixture.open = [&config](Role role, Duration lease) {
-    DriverConfig own = config;
-    own.lease_time = lease;
-    auto opened = OpenQueue(own, role);
-    if (!opened) throw std::runtime_error(opened.error().message);
-    return std::move(*opened);
-  };
   const auto results = RunConformance(fixture, filter);
   std::cout << PrintConformance(what, results);
   return Passed(results) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/// A process that the suite has started: DRIVER FOLDER KEY VALUE, and the suite's own words.
+int Help(const std::vector<std::string>& words) {
+  constexpr std::size_t kOurs = 4;
+  if (words.size() < kOurs) return kUsage;
+  const DriverConfig config = Configure(words[0], words[1], {words[2], words[3]});
+  ConformanceFixture fixture;
+  fixture.driver = words[0];
+  fixture.open = [&config](Role role, Duration lease) { return Open(config, role, lease); };
+  return RunConformanceHelper(fixture, std::span(words).subspan(kOurs));
 }
 
 /// For matrix.py: a line for each driver that is there.
@@ -159,11 +228,13 @@ int PrintCapabilities() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
+  const bool helps = argc > 1 && std::string(argv[1]) == "--helper";
+  if (!helps && (argc < 2 || argc > 3)) {
     std::cerr << "usage: queue_contract DRIVER [FILTER]\n";
     return kUsage;
   }
   try {
+    if (helps) return Help({argv + 2, argv + argc});
     if (std::string(argv[1]) == "--capabilities") return PrintCapabilities();
     return Run(argv[1], argc == 3 ? argv[2] : "");
   } catch (const std::exception& error) {

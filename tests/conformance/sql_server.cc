@@ -93,8 +93,8 @@ bool SqlServer::Installed(Kind kind) {
                                  : access("/usr/sbin/mariadbd", X_OK) == 0;
 }
 
-std::string SqlServer::url() const {
-  const std::string place = "127.0.0.1:" + std::to_string(port_);
+std::string SqlServer::UrlAt(std::uint16_t port) const {
+  const std::string place = "127.0.0.1:" + std::to_string(port);
   return kind_ == Kind::kPostgres ? "postgresql://wm:se%20cret@" + place + "/postgres"
                                   : "mysql://wm:se%20cret@" + place + "/wm";
 }

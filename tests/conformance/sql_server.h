@@ -31,7 +31,10 @@ class SqlServer {
   /// Runs statements with the server's own client.
   void RunSql(const std::string& sql) const;
   /// With the scheme that the driver wants: postgresql:// or mysql://.
-  [[nodiscard]] std::string url() const;
+  [[nodiscard]] std::string url() const { return UrlAt(port_); }
+  /// The same for something that listens on another port in its stead.
+  [[nodiscard]] std::string UrlAt(std::uint16_t port) const;
+  [[nodiscard]] std::uint16_t port() const { return port_; }
 
  private:
   using Words = std::vector<std::string>;

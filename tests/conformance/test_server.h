@@ -48,6 +48,7 @@ class TestServer {
   void Freeze() const;
   void Thaw() const;
   [[nodiscard]] std::string address() const;
+  [[nodiscard]] std::uint16_t port() const { return port_; }
 
  private:
   [[nodiscard]] pid_t Spawn(const std::vector<std::string>& command) const;

@@ -54,7 +54,8 @@ std::vector<Case> AllCases() {
   for (const auto part :
        {conformance::BasicCases(), conformance::WaitingCases(), conformance::CompletionCases(),
         conformance::ForegroundCases(), conformance::OptionCases(), conformance::LeaseCases(),
-        conformance::TroubleCases()}) {
+        conformance::TroubleCases(), conformance::DeathCases(), conformance::WireCases(),
+        conformance::SteadyCases()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   std::sort(all.begin(), all.end(),
@@ -78,6 +79,10 @@ std::string WhyNotApplicable(const Case& a_case, const ConformanceFixture& fixtu
       return fixture.stop_server && fixture.start_server ? "" : "there is no server to stop";
     case Control::kFreeze:
       return fixture.freeze_server && fixture.thaw_server ? "" : "there is no server to freeze";
+    case Control::kProcess: return fixture.helper.empty() ? "no other process sees this queue" : "";
+    case Control::kRelay:
+      return fixture.server_port != 0 ? ""
+                                      : "there is no server on a loopback port to stand before";
   }
   return {};
 }

@@ -112,7 +112,8 @@ class Bench {
   std::string remark_;
 };
 
-enum class Control { kNone, kStop, kFreeze };
+/// What a case needs of the fixture.
+enum class Control { kNone, kStop, kFreeze, kProcess, kRelay };
 
 struct Case {
   int number;
@@ -134,5 +135,8 @@ std::span<const Case> ForegroundCases();
 std::span<const Case> OptionCases();
 std::span<const Case> LeaseCases();
 std::span<const Case> TroubleCases();
+std::span<const Case> DeathCases();
+std::span<const Case> WireCases();
+std::span<const Case> SteadyCases();
 
 }  // namespace workmand::conformance
