@@ -39,6 +39,7 @@ void AddTestWorker(CLI::App& app, std::function<ExitCode()>& chosen) {
             },
             text)
         ->delimiter(',')
+        ->allow_extra_args(false)  // or it would take the words behind "--"
         ->type_name("N,…");
   };
   CLI::Option* args =

@@ -121,8 +121,8 @@ class Abrt(kit.TestCase):
         worker = self.worker()
         worker.call("kit.echo", 1)
         timer = threading.Timer(delay, worker.signal, [signal.SIGABRT])
-        timer.start()
         job = worker.job(task, args)
+        timer.start()
         status, messages = worker.rest()
         timer.join()
         outcomes = [message for message in messages if message["type"] != "progress"]
