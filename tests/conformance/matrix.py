@@ -58,7 +58,7 @@ def findings(known):
         seen.add(row_name)
         for cell, names in zip(row[1:], head[1:]):
             for driver in names.split(", "):
-                says = cell.startswith(YES)
+                says = cell.startswith(YES) and f"{driver} refuses" not in cell
                 if driver in known and says != (ROWS[row_name] in known[driver]):
                     yield f"{driver}, {row_name}: the table says \"{cell}\", the driver otherwise"
     for name in ROWS.keys() - seen:

@@ -15,7 +15,7 @@ import unittest
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1]
 FIXTURE = str(FOLDER / "fixture.py")
-DEADLINE = 20.0 * (6 if os.environ.get("WORKMAN_SLOW") == "1" else 1)
+DEADLINE = 60.0 * (3 if os.environ.get("WORKMAN_SLOW") == "1" else 1)
 HELLO = {"type": "hello", "proto": 1, "proto_min": 1, "daemon": "kit/1", "profile": "kit",
          "worker": "kit-1", "generation": 1, "max_line": 16777216,
          "features": ["enqueue", "cancel", "extend"]}
