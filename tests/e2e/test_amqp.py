@@ -3,6 +3,7 @@ amqp-tools."""
 
 import json
 import signal
+import subprocess
 import sys
 
 import harness
@@ -24,6 +25,12 @@ class Amqp(Flows, harness.TestCase):
     def start(self, **profile):
         return self.daemon(queue={"driver": "amqp", "url": self.server.url, "queue": self.queue},
                            **profile)
+
+    def failed(self, daemon, *words):
+        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
+                                capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
 
     def test_a_job_is_back_at_once_after_the_death_of_workmand(self):
         daemon = self.start()
@@ -53,11 +60,11 @@ class Amqp(Flows, harness.TestCase):
         job = daemon.enqueue("Fail", {"message": "no luck"})
         daemon.wait_counts(dead=1)
 
-        letter = json.loads(daemon.workman("failed", "list", "--json").stdout)
+        letter = json.loads(self.failed(daemon, "list", "--json"))
 
         self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
         self.assertIn("no luck", json.dumps(letter))
-        self.assertEqual(daemon.workman("failed", "retry", job).returncode, 0)
+        self.failed(daemon, "retry", job)
         daemon.wait_record("job", count=2, task="Fail")
 
     def test_a_message_of_another_program_is_a_job(self):
@@ -82,8 +89,8 @@ class Amqp(Flows, harness.TestCase):
 
         self.server.publish(self.queue, "?")
 
-        harness.poll("the dead letter", lambda: "names no task" in daemon.workman(
-            "failed", "list", "--json").stdout)
+        harness.poll("the dead letter",
+                     lambda: "names no task" in self.failed(daemon, "list", "--json"))
 
     def test_a_password_is_not_shown(self):
         daemon = self.daemon(start=False, queue={
