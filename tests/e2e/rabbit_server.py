@@ -24,7 +24,9 @@ def free_port():
 
 
 class Server:
-    def __init__(self):
+    """`settings`: lines of rabbitmq.conf; {port} in them is `tls_port`, {folder} the folder."""
+
+    def __init__(self, settings=""):
         self.port, epmd, other = free_port(), free_port(), free_port()
         self.folder = tempfile.mkdtemp(prefix="wm-rabbit-")
         self.url = f"amqp://127.0.0.1:{self.port}"
@@ -39,9 +41,20 @@ class Server:
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.folder}/plugins",
             "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq.conf",
             "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(epmd)}
-        open(f"{self.folder}/rabbitmq.conf", "w", encoding="utf-8").close()
+        self.tls_port = free_port()
+        with open(f"{self.folder}/rabbitmq.conf", "w", encoding="utf-8") as file:
+            file.write(settings.format(port=self.tls_port, folder=self.folder))
+        if "ssl" in settings:
+            self.make_certificate()
         self.epmd = self.spawn("epmd", "-address", "127.0.0.1", "-port", str(epmd))
         self.start()
+
+    def make_certificate(self):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+             "-keyout", f"{self.folder}/key.pem", "-out", f"{self.folder}/cert.pem"],
+            check=True, capture_output=True, timeout=60)
 
     def spawn(self, *command):
         return subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@ amqp-tools."""
 
 import json
 import signal
+import subprocess
 import sys
 
 import harness
@@ -24,6 +25,12 @@ class Amqp(Flows, harness.TestCase):
     def start(self, **profile):
         return self.daemon(queue={"driver": "amqp", "url": self.server.url, "queue": self.queue},
                            **profile)
+
+    def failed(self, daemon, *words):
+        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
+                                capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
 
     def test_a_job_is_back_at_once_after_the_death_of_workmand(self):
         daemon = self.start()
@@ -53,11 +60,11 @@ class Amqp(Flows, harness.TestCase):
         job = daemon.enqueue("Fail", {"message": "no luck"})
         daemon.wait_counts(dead=1)
 
-        letter = json.loads(daemon.workman("failed", "list", "--json").stdout)
+        letter = json.loads(self.failed(daemon, "list", "--json"))
 
         self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
         self.assertIn("no luck", json.dumps(letter))
-        self.assertEqual(daemon.workman("failed", "retry", job).returncode, 0)
+        self.failed(daemon, "retry", job)
         daemon.wait_record("job", count=2, task="Fail")
 
     def test_a_message_of_another_program_is_a_job(self):
@@ -82,8 +89,17 @@ class Amqp(Flows, harness.TestCase):
 
         self.server.publish(self.queue, "?")
 
-        harness.poll("the dead letter", lambda: "names no task" in daemon.workman(
-            "failed", "list", "--json").stdout)
+        harness.poll("the dead letter",
+                     lambda: "names no task" in self.failed(daemon, "list", "--json"))
+
+    def test_a_message_for_nobody_is_sent_away_for_a_while(self):
+        daemon = self.start()
+
+        self.server.publish(self.queue, "for nobody", "-H", "task: Nobody")
+
+        daemon.wait_event("task not served here", task="Nobody")
+        harness.poll("the message", lambda: self.server.get(
+            self.queue + ".delay.2000") == "for nobody")
 
     def test_a_password_is_not_shown(self):
         daemon = self.daemon(start=False, queue={
@@ -93,6 +109,38 @@ class Amqp(Flows, harness.TestCase):
 
         shown = daemon.tail(200) + daemon.workman("status").stdout
         self.assertNotIn("geheim", shown)
+
+
+class OwnSettings(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = rabbit_server.Server(
+            "consumer_timeout = 3000\nchannel_tick_interval = 500\n"
+            "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {folder}/cert.pem\n"
+            "ssl_options.keyfile = {folder}/key.pem\n")
+        cls.addClassCleanup(cls.server.close)
+
+    def test_a_channel_that_the_server_closes_for_a_long_job_is_opened_again(self):
+        daemon = self.daemon(max_workers=2, queue={
+            "driver": "amqp", "url": self.server.url, "queue": "workman.long"})
+        client = daemon.wait("Sleep", {"s": 600, "once": str(daemon.folder / "once")})
+
+        daemon.wait_event("queue down")
+
+        self.assertIn("timed out", daemon.tail(200))
+        daemon.wait_event("queue up", count=2)
+        # It is handed out again while it runs, and the second worker is quick.
+        self.assertEqual(client.finish().returncode, 0)
+        self.assertEqual(daemon.call("Echo", 1), 1)
+
+    def test_tls_checks_who_the_server_is(self):
+        url = f"amqps://localhost:{self.server.tls_port}/"
+        daemon = self.daemon(queue={"driver": "amqp", "url": url, "queue": "workman.tls",
+                                    "ca_file": f"{self.server.folder}/cert.pem"})
+        self.assertEqual(daemon.call("Echo", 1), 1)
+
+        stranger = self.daemon(start=False, queue={"driver": "amqp", "url": url})
+        stranger.start(wait="queue down")
 
 
 if __name__ == "__main__":
