@@ -36,6 +36,7 @@ struct Words {
   std::string id;
   LetterChoice letters;
   std::string only;
+  std::vector<std::string> helper;  ///< of test-queue: it runs itself
   /// The command that was chosen.
   std::function<ExitCode()> run;
 };
@@ -195,8 +196,14 @@ void AddTestQueue(CLI::App& app, Words& words) {
       ->add_option("--only", words.only,
                    "the case with this number, or those with this in their name")
       ->type_name("N");
-  command->final_callback(
-      [&words] { words.run = [&words] { return RunTestQueue(words.profile, words.only); }; });
+  command->add_option("--helper", words.helper)
+      ->group("");  // for itself, so without a word of help
+  command->final_callback([&words] {
+    words.run = [&words] {
+      return words.helper.empty() ? RunTestQueue(words.profile, words.only)
+                                  : RunTestQueueHelper(words.profile, words.helper);
+    };
+  });
 }
 
 /// Words that have a meaning to come are refused with a sentence of their own, whatever follows.

@@ -1,9 +1,11 @@
 #include "daemon/cli/test_queue.h"
 
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -29,11 +31,21 @@ std::unique_ptr<Queue> Open(DriverConfig config, Role role, Duration lease) {
   return std::move(*queue);
 }
 
-ExitCode RunCases(const DriverConfig& config, const std::string& only) {
+/// The command line of a helper process on the same queue.
+std::vector<std::string> HelperWords(const std::string& profile_path, const std::string& prefix) {
+  std::vector<std::string> words = {std::filesystem::read_symlink("/proc/self/exe"), "test-queue"};
+  if (!profile_path.empty()) words.insert(words.end(), {"-p", profile_path});
+  words.insert(words.end(), {"--helper", prefix});
+  return words;
+}
+
+ExitCode RunCases(const DriverConfig& config, const std::string& only,
+                  std::vector<std::string> helper) {
   const std::string& driver = config.options.driver;
   ConformanceFixture fixture;
   fixture.driver = driver;
   fixture.open = [&config](Role role, Duration lease) { return Open(config, role, lease); };
+  fixture.helper = std::move(helper);
   const std::vector<CaseResult> results = RunConformance(fixture, only);
   if (results.empty()) {
     Complain("there is no case " + only);
@@ -52,7 +64,8 @@ ExitCode RunTestQueue(const std::string& profile_path, const std::string& only) 
   if (!profile) return ExitCode::kBadProfile;
   DriverConfig config = MakeDriverConfig(*profile);
   config.ledger = false;  // the driver itself is tested
-  config.options.prefix += RandomPrefix();
+  const std::string prefix = RandomPrefix();
+  config.options.prefix += prefix;
   const Result<std::unique_ptr<Queue>> queue = ConnectQueue(config);
   if (!queue) {
     Complain(queue.error().message);
@@ -60,19 +73,35 @@ ExitCode RunTestQueue(const std::string& profile_path, const std::string& only) 
   }
   (*queue)->Disconnect();
   const Result<DriverInfo> driver = FindDriver(config.options.driver);
+  std::vector<std::string> helper;
   if (driver && driver->local) {
     Complain("a " + config.options.driver +
              " queue lives in its daemon; this tries one of its own");
   } else {
+    helper = HelperWords(profile_path, prefix);
     Complain("this puts jobs of its own on the queue and takes them, as tasks " +
              config.options.prefix + "*; other jobs are left alone");
   }
   try {
-    return RunCases(config, only);
+    return RunCases(config, only, std::move(helper));
   } catch (const std::exception& error) {
     Complain(error.what());
     return ExitCode::kFailed;
   }
+}
+
+ExitCode RunTestQueueHelper(const std::string& profile_path,
+                            const std::vector<std::string>& words) {
+  const std::optional<Profile> profile = OpenProfile(profile_path);
+  if (!profile || words.empty()) return ExitCode::kBadProfile;
+  DriverConfig config = MakeDriverConfig(*profile);
+  config.ledger = false;
+  config.options.prefix += words[0];
+  ConformanceFixture fixture;
+  fixture.driver = config.options.driver;
+  fixture.open = [&config](Role role, Duration lease) { return Open(config, role, lease); };
+  const int status = RunConformanceHelper(fixture, std::span(words).subspan(1));
+  return status == 0 ? ExitCode::kOk : ExitCode::kFailed;
 }
 
 }  // namespace workmand::cli

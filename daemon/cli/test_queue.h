@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "daemon/cli/console.h"
 
@@ -12,5 +13,10 @@ namespace workmand::cli {
 /// table. Every task it touches has a random prefix, so that no job of others is taken. Its own
 /// jobs can stay behind when a case fails.
 [[nodiscard]] ExitCode RunTestQueue(const std::string& profile, const std::string& only);
+
+/// What the command starts for the cases that kill a process (RunConformanceHelper). `words`: what
+/// it added to the profile's prefix, and the suite's own.
+[[nodiscard]] ExitCode RunTestQueueHelper(const std::string& profile,
+                                          const std::vector<std::string>& words);
 
 }  // namespace workmand::cli

@@ -78,8 +78,7 @@ std::vector<std::string> BadAnswers(const std::string& value) {
   if (value.starts_with("redis:")) return {"*-5\r\n", "$-7\r\n", "*99999999999\r\n"};
   if (value.starts_with("postgresql:")) return {"R\x7f\xff\xff\xff\0\0\0\0"s, "T\0\0\0\2"s};
   if (value.starts_with("mysql:")) return {"\1\0\0\0\x42"s};
-  return {"\0RES\0\0\0\x0b\xff\xff\xff\xff"s, "\0RES\0\0\0\x0b\0\0\0\1x"s,
-          "\0RES\0\0\0\x63\0\0\0\0"s};
+  return {"\0RES\0\0\0\x0b\xff\xff\xff\xff"s, "\0RES\0\0\0\x1f\0\0\0\1x"s};
 }
 
 /// How the driver is told of its queue: a key of its own; "" = none.
