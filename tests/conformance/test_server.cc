@@ -67,6 +67,7 @@ ServerProgram RabbitProgram() {
       // So the script becomes the server, and its pid is the server's.
       "RUNNING_UNDER_SYSTEMD=1",
       "HOME={folder}",
+      "ERL_CRASH_DUMP={folder}/erl_crash.dump",
       "RABBITMQ_NODENAME=contract{port}@localhost",
       "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
       "RABBITMQ_NODE_PORT={port}",
