@@ -33,7 +33,7 @@ class Server:
         self.environment = {
             **os.environ, "HOME": self.folder,
             "RUNNING_UNDER_SYSTEMD": "1",  # so the script becomes the server
-            "ERL_CRASH_DUMP": str(pathlib.Path(self.folder) / "erl_crash.dump"),
+            "ERL_CRASH_DUMP": f"{self.folder}/erl_crash.dump",
             "RABBITMQ_NODENAME": f"wm{self.port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(other), "RABBITMQ_MNESIA_BASE": f"{self.folder}/mnesia",
