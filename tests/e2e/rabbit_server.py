@@ -40,6 +40,7 @@ class Server:
             "RABBITMQ_PID_FILE": f"{self.folder}/rabbit.pid",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.folder}/plugins",
             "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq.conf",
+            "ERL_CRASH_DUMP": f"{self.folder}/crash.dump",
             # How often it looks for consumer_timeout; no line of rabbitmq.conf sets it.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-rabbit channel_tick_interval 500",
             "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(epmd)}
