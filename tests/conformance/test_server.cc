@@ -76,6 +76,7 @@ ServerProgram RabbitProgram() {
       "RABBITMQ_LOG_BASE={folder}/log",
       "RABBITMQ_PID_FILE={folder}/rabbit.pid",
       "RABBITMQ_ENABLED_PLUGINS_FILE={folder}/plugins",
+      "ERL_CRASH_DUMP={folder}/crash.dump",
       "ERL_EPMD_ADDRESS=127.0.0.1",
       "ERL_EPMD_PORT={port3}",
   };

@@ -41,6 +41,9 @@ class Server:
             "RABBITMQ_PID_FILE": f"{self.folder}/rabbit.pid",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.folder}/plugins",
             "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq.conf",
+            "ERL_CRASH_DUMP": f"{self.folder}/crash.dump",
+            # How often it looks for consumer_timeout; no line of rabbitmq.conf sets it.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-rabbit channel_tick_interval 500",
             "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(epmd)}
         self.tls_port = free_port()
         with open(f"{self.folder}/rabbitmq.conf", "w", encoding="utf-8") as file:
@@ -48,7 +51,11 @@ class Server:
         if "ssl" in settings:
             self.make_certificate()
         self.epmd = self.spawn("epmd", "-address", "127.0.0.1", "-port", str(epmd))
-        self.start()
+        try:
+            self.start()
+        except AssertionError:
+            self.close()
+            raise
 
     def make_certificate(self):
         subprocess.run(
@@ -63,7 +70,10 @@ class Server:
 
     def start(self):
         self.process = self.spawn(PROGRAM)
-        harness.poll("rabbitmq-server to answer", self.answers, timeout=START)
+        harness.poll("rabbitmq-server to answer, or to end",
+                     lambda: self.answers() or self.process.poll() is not None, timeout=START)
+        if self.process.poll() is not None:
+            raise AssertionError("rabbitmq-server does not start")
 
     def answers(self):
         try:

@@ -115,7 +115,7 @@ class OwnSettings(harness.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = rabbit_server.Server(
-            "consumer_timeout = 3000\nchannel_tick_interval = 500\n"
+            "consumer_timeout = 3000\n"
             "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {folder}/cert.pem\n"
             "ssl_options.keyfile = {folder}/key.pem\n")
         cls.addClassCleanup(cls.server.close)
@@ -123,7 +123,7 @@ class OwnSettings(harness.TestCase):
     def test_a_channel_that_the_server_closes_for_a_long_job_is_opened_again(self):
         daemon = self.daemon(max_workers=2, queue={
             "driver": "amqp", "url": self.server.url, "queue": "workman.long"})
-        client = daemon.wait("Sleep", {"s": 600, "once": str(daemon.folder / "once")})
+        client = daemon.wait("Sleep", {"s": 8, "once": str(daemon.folder / "once")})
 
         daemon.wait_event("queue down")
 
