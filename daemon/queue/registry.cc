@@ -46,6 +46,7 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"theschwartz", "libpq and libmariadb"},
     {"qudo", "libpq and libmariadb"},
     {"beanstalkd", "no library"},
+    {"nats", "libnats"},
 });
 
 const KnownModule* FindKnownModule(std::string_view name) {

@@ -65,6 +65,7 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"sidekiq", RedisProgram, "url", "redis://"},
     {"celery", RedisProgram, "url", "redis://"},
     {"beanstalkd", BeanstalkdProgram, "url", "beanstalk://"},
+    {"nats", NatsProgram, "url", "nats://"},
 });
 
 /// The drivers in the tables of an SQL server; `engine`: sqlite, mysql or postgres. `server` stays

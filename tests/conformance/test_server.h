@@ -23,6 +23,7 @@ struct ServerProgram {
 ServerProgram GearmandProgram();
 ServerProgram RedisProgram();
 ServerProgram BeanstalkdProgram();
+ServerProgram NatsProgram();
 
 class TestServer {
  public:
