@@ -91,7 +91,6 @@ void Link::Close() noexcept {
   subscription_.reset();
   context_.reset();
   connection_.reset();
-  mailbox_.reset();
 }
 
 void Link::Open(const Address& address) {

@@ -81,6 +81,8 @@ class Link {
   void Publish(const std::string& subject, const std::string& reply, std::string_view bytes);
   /// The next mail, or nothing when `waker` (may be null) or the deadline was first.
   std::optional<Mail> AwaitUntil(TimePoint deadline, const Waker* waker);
+  /// What came before the connection was closed; nothing when that was all.
+  std::optional<Mail> TakeLeft() { return mailbox_ ? mailbox_->Take() : std::nullopt; }
   /// Throws ConnectionLost, with what the server said of itself, unless `status` is good.
   void Check(natsStatus status, const char* what);
   [[noreturn]] void Lose(const std::string& why);

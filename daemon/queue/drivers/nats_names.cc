@@ -80,7 +80,6 @@ std::optional<Delivery> ReadDelivery(std::string_view subject) {
   }
   Delivery delivery;
   delivery.consumer = parts[at];
-  delivery.deliveries = ToNumber<int>(parts[at + 1]);
   delivery.id = parts[at + 2];
   delivery.put_at_ms = ToNumber<std::int64_t>(parts[at + 4]) / 1'000'000;
   return delivery;

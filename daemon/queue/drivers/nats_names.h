@@ -17,7 +17,6 @@ namespace workmand::nats {
 struct Delivery {
   std::string consumer;
   std::string id;  ///< the number of the message in the stream
-  int deliveries = 0;
   std::int64_t put_at_ms = 0;
 };
 /// Reads "$JS.ACK.…"; nothing when it is none.

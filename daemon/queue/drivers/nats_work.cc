@@ -24,13 +24,14 @@ TimePoint EndOf(Duration lease) {
 }  // namespace
 
 void NatsQueue::Disconnect() noexcept {
+  // What waits survives a lost connection, as do holds. An end on purpose gives it back.
   try {
+    while (auto mail = link_.TakeLeft()) Take(std::move(*mail));
     if (link_.open()) GiveBackWaiting();
   } catch (const ConnectionLost&) {
-    // Then they come back when their lease is over.
+    // Then it comes back when its lease is over.
   }
   link_.Close();
-  waiting_.clear();
   acknowledged_.clear();
   made_ = false;
   for (auto& [name, lane] : lanes_) lane.wanted = 0;
@@ -95,7 +96,6 @@ void NatsQueue::Take(Mail mail) {
   one.job.id = delivery->id;
   one.job.task = lane->second.task;
   one.job.payload = std::move(mail.bytes);
-  one.job.deliveries = delivery->deliveries;
   one.job.enqueued_at_ms = delivery->put_at_ms;
   one.hold.reply = std::move(mail.reply);
   one.hold.lease = lane->second.lease;
