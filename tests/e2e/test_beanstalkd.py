@@ -193,6 +193,19 @@ class Beanstalkd(harness.TestCase):
         self.assertEqual(len(daemon.records("job")), 1)
         self.assertIsNone(self.server.statistic(job, "state"))
 
+    def test_a_job_that_no_free_worker_takes_goes_back_uncounted(self):
+        daemon = self.start()
+        daemon.enqueue("Note", 1)
+        daemon.wait_counts(done=1)
+        daemon.enqueue("Sleep", {"s": 4})
+        daemon.wait_record("job", task="Sleep")
+
+        job = daemon.enqueue("Fail", {"message": "no luck"})
+
+        harness.poll("it to be free", lambda: self.server.statistic(job, "state") == "ready")
+        number, reserves = (int(self.server.statistic(job, name)) for name in ("pri", "reserves"))
+        self.assertEqual(number & 255, reserves)
+
     def test_a_job_that_nobody_serves_stays(self):
         daemon = self.start()
 
