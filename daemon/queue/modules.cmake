@@ -127,3 +127,10 @@ endif()
 workmand_queue_module(beanstalkd SOURCES
   drivers/beanstalkd.cc drivers/beanstalkd_job.cc drivers/beanstalkd_link.cc
   drivers/beanstalkd_settle.cc drivers/beanstalkd_work.cc)
+
+pkg_check_modules(nats IMPORTED_TARGET libnats)
+if(nats_FOUND)
+  workmand_queue_module(nats SOURCES
+    drivers/nats.cc drivers/nats_link.cc drivers/nats_names.cc drivers/nats_work.cc
+    LIBS PkgConfig::nats)
+endif()

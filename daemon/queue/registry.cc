@@ -47,6 +47,7 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"qudo", "libpq and libmariadb"},
     {"amqp", "librabbitmq"},
     {"beanstalkd", "no library"},
+    {"nats", "libnats"},
 });
 
 const KnownModule* FindKnownModule(std::string_view name) {

@@ -70,6 +70,7 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"celery", RedisProgram, "url", "redis://"},
     {"amqp", RabbitProgram, "url", "amqp://"},
     {"beanstalkd", BeanstalkdProgram, "url", "beanstalk://"},
+    {"nats", NatsProgram, "url", "nats://"},
 });
 
 /// Sizes that no answer has, in the server's own protocol.

@@ -93,6 +93,13 @@ ServerProgram BeanstalkdProgram() {
           "USING"};
 }
 
+ServerProgram NatsProgram() {
+  return {"/usr/sbin/nats-server",
+          {"-a", "127.0.0.1", "-p", "{port}", "-js", "-sd", "{folder}"},
+          "PING\r\n",
+          "INFO"};
+}
+
 TestServer::TestServer(ServerProgram program, std::string folder)
     : program_(std::move(program)), folder_(std::move(folder)), log_(folder_ + "/server.log") {}
 

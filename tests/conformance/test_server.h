@@ -31,6 +31,7 @@ ServerProgram GearmandProgram();
 ServerProgram RedisProgram();
 ServerProgram RabbitProgram();
 ServerProgram BeanstalkdProgram();
+ServerProgram NatsProgram();
 
 class TestServer {
  public:

@@ -79,6 +79,13 @@ class Beanstalkd(harness.TestCase):
             "driver": "beanstalkd", "url": f"beanstalk://127.0.0.1:{self.server.port}",
             "tubes": ["thumbs", "mail"]}, **profile)
 
+    def failed(self, daemon, *words):
+        """What `workman failed` says."""
+        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
+                                capture_output=True, text=True, timeout=harness.DEADLINE)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
     def test_a_job_is_done_and_gone(self):
         daemon = self.start()
 
@@ -116,7 +123,7 @@ class Beanstalkd(harness.TestCase):
 
         daemon.start()
 
-        again = daemon.wait_record("job", count=2)[-1]
+        again = daemon.wait_record("job", count=2)
         daemon.wait_counts(done=1)
         self.assertEqual((again["job"], again["attempt"]), (job, 1))
 
@@ -140,19 +147,19 @@ class Beanstalkd(harness.TestCase):
         daemon.wait_counts(dead=1)
         self.assertEqual(self.server.statistic(job, "state"), "buried")
 
-        letter = json.loads(daemon.workman("failed", "list", "--json").stdout)
+        letter = json.loads(self.failed(daemon, "list", "--json"))
         self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
         self.assertIn("no luck", json.dumps(letter))
 
-        self.assertEqual(daemon.workman("failed", "retry", job).returncode, 0)
-        again = daemon.wait_record("job", count=2)[-1]
+        self.failed(daemon, "retry", job)
+        again = daemon.wait_record("job", count=2)
         self.assertEqual((again["job"], again["attempt"]), (job, 1))
         daemon.wait_counts(dead=2)
-        letter = json.loads(daemon.workman("failed", "list", "--json").stdout)
+        letter = json.loads(self.failed(daemon, "list", "--json"))
         self.assertEqual(letter["id"], job)
 
-        self.server.talk(f"kick-job {job}", f"delete {job}")
-        harness.poll("an empty list", lambda: not daemon.workman("failed", "list", "--json").stdout)
+        self.server.talk(f"delete {job}")
+        self.assertEqual(self.failed(daemon, "list", "--json"), "")
 
     def test_jobs_of_another_program(self):
         daemon = self.start()
@@ -185,6 +192,19 @@ class Beanstalkd(harness.TestCase):
 
         self.assertEqual(len(daemon.records("job")), 1)
         self.assertIsNone(self.server.statistic(job, "state"))
+
+    def test_a_job_that_no_free_worker_takes_goes_back_uncounted(self):
+        daemon = self.start()
+        daemon.enqueue("Note", 1)
+        daemon.wait_counts(done=1)
+        daemon.enqueue("Sleep", {"s": 4})
+        daemon.wait_record("job", task="Sleep")
+
+        job = daemon.enqueue("Fail", {"message": "no luck"})
+
+        harness.poll("it to be free", lambda: self.server.statistic(job, "state") == "ready")
+        number, reserves = (int(self.server.statistic(job, name)) for name in ("pri", "reserves"))
+        self.assertEqual(number & 255, reserves)
 
     def test_a_job_that_nobody_serves_stays(self):
         daemon = self.start()

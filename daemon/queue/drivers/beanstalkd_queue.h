@@ -80,7 +80,7 @@ class BeanstalkdQueue final : public Queue {
   std::unique_ptr<Lane> MakeLane() const;
   void StartWaiting();
   void StopWaiting() noexcept;
-  bool TakeWaited(TimePoint deadline, const Waker& waker);
+  bool TakeWaited(TimePoint deadline, const Waker* waker);
   void SendReserves(std::size_t n);
   bool TakeReserved(TimePoint deadline, const Waker* waker);
   void Deliver(std::vector<Job>& out, std::size_t n);

@@ -79,8 +79,8 @@ void BeanstalkdQueue::StopWaiting() noexcept {
   waiter_ = nullptr;
 }
 
-bool BeanstalkdQueue::TakeWaited(TimePoint deadline, const Waker& waker) {
-  auto answer = waiter_->link.AwaitUntil(deadline, &waker);
+bool BeanstalkdQueue::TakeWaited(TimePoint deadline, const Waker* waker) {
+  auto answer = waiter_->link.AwaitUntil(deadline, waker);
   if (!answer) return false;
   Lane* const lane = std::exchange(waiter_, nullptr);
   lane->waits = false;
@@ -128,7 +128,7 @@ void BeanstalkdQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration tim
     if (tubes_.empty()) {
       if (waker.Wait(-1, 0, Until(Clock::now(), until)) == Waker::Why::kWoken) return;
     } else if (waiter_ != nullptr) {
-      answered = TakeWaited(until, waker);
+      answered = TakeWaited(until, &waker);
     } else {
       if (lanes_.empty() || lanes_.front()->link.due() == 0) SendReserves(n);
       const TimePoint patience = After(Clock::now(), kAnswerTimeout);
@@ -248,7 +248,9 @@ Duration BeanstalkdQueue::Tick() {
   const TimePoint now = Clock::now();
   if (now >= next_touch_) Touch();
   if (now >= After(asked_at_, kIdle)) {
-    // Nobody asks: a job that came to us now would lie here, and others may want it.
+    // Nobody asks: a job that comes to us now would lie here, and others may want it. One that is
+    // here already is given back by a release, which can say that this was no delivery.
+    if (waiter_ != nullptr) (void)TakeWaited({}, nullptr);
     StopWaiting();
     (void)TakeReserved({}, nullptr);
     GiveBackRaw();
