@@ -220,8 +220,8 @@ class Crowd {
 void ConsumersAreKilled(Bench& bench) {
   MustComeBack(bench);
   constexpr std::size_t kConsumers = 10;
-  constexpr std::size_t kJobs = 1'000;
-  constexpr std::size_t kKills = 10;
+  constexpr std::size_t kJobs = 500;
+  constexpr std::size_t kKills = 8;
   const auto producer = bench.Producer();
   PutNumbers(*producer, bench.Task(), kJobs);
   Crowd crowd(bench, kConsumers);

@@ -23,7 +23,11 @@ void NoTaskStarves(Bench& bench) {
   constexpr std::size_t kMost = 100;
   const std::string other = bench.Task("b");
   const auto producer = bench.Producer();
-  for (std::size_t i = 0; i < kBacklog; ++i) producer->Put(bench.Task(), std::to_string(i));
+  std::vector<Enqueue> backlog(kBacklog);
+  for (Enqueue& job : backlog) job.task = bench.Task();
+  std::vector<std::string> ids;
+  std::vector<std::string> why;
+  producer->queue().PutMany(backlog, ids, why);
   const auto consumer = bench.Consumer({bench.Task(), other});
   consumer->DoneAll(consumer->Take(4));
   producer->Put(other, "late");
