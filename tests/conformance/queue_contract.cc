@@ -79,6 +79,8 @@ std::vector<std::string> BadAnswers(const std::string& value) {
   if (value.starts_with("redis:")) return {"*-5\r\n", "$-7\r\n", "*99999999999\r\n"};
   if (value.starts_with("postgresql:")) return {"R\x7f\xff\xff\xff\0\0\0\0"s, "T\0\0\0\2"s};
   if (value.starts_with("mysql:")) return {"\1\0\0\0\x42"s};
+  if (value.starts_with("beanstalk:")) return {"XYZZY\r\n", "RESERVED x -1\r\n"};
+  if (value.starts_with("amqp:")) return {"\x09\0\0\xff\xff\xff\xff"s};
   return {"\0RES\0\0\0\x0b\xff\xff\xff\xff"s, "\0RES\0\0\0\x1f\0\0\0\1x"s};
 }
 

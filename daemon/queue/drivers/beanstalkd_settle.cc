@@ -104,7 +104,12 @@ void BeanstalkdQueue::Apply(std::span<const Update> updates, std::span<Applied> 
     Forget(update.token);
   }
   for (const Sent& one : sent) {
-    const bool good = one.lane->link.Await().Is(one.good);
+    const Answer answer = one.lane->link.Await();
+    const bool good = answer.Is(one.good);
+    // BURIED is what a release gets of a server that has no memory left for it.
+    if (!good && !answer.Is("NOT_FOUND") && !answer.Is("BURIED")) {
+      throw ConnectionLost("beanstalkd: an answer to a settlement that makes no sense");
+    }
     answers[one.update] = good ? Applied::kOk : Applied::kLost;
   }
 }

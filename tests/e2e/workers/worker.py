@@ -181,7 +181,7 @@ class Worker:
             self.run(Job(line, message))
 
     def run(self, job):
-        record("job", id=job.id, task=job.task, attempt=job.message["attempt"],
+        record("job", id=job.id, task=job.task, args=job.args, attempt=job.message["attempt"],
                worker=os.environ.get("WORKMAN_WORKER"), job=job.message.get("queue", {}).get("job"))
         self.job = job
         try:

@@ -29,7 +29,11 @@ TEST_CASE("what a child leaves behind is reaped when it ends and keeps its statu
   TestLoop test;
   Reaped reaped(test.loop);
   Recorded worker;
-  REQUIRE(worker.Start(test.loop, Shell("sh -c 'exit 3' & echo $!; exit 5")));
+  // It ends once it has another parent: before that the shell could reap it itself.
+  REQUIRE(worker.Start(
+      test.loop,
+      Shell("sh -c 'while grep -q \"^PPid:.'$$'$\" /proc/$$/status; do :; done; exit 3' & "
+            "echo $!; exit 5")));
   REQUIRE(test.Wait([&] { return worker.gone(); }));
   const pid_t orphan = std::stoi(worker.out);
 
