@@ -24,6 +24,8 @@ void EnsureTables(Session& session, const JobSql& sql, const std::string& driver
     try {
       MakeTables(session, sql);
     } catch (const std::runtime_error& error) {
+      // Another one may have made them in the same moment.
+      if (HasTables(session, sql, Frame::kWhole)) return EnsureTables(session, sql, driver);
       throw ConnectionLost(driver + ": the table " + sql.table() +
                            " is missing and cannot be made (" + error.what() +
                            "); run `workman queue init -p PROFILE` once with a url whose user may"
