@@ -1,5 +1,5 @@
 # workmand_queue_module(NAME SOURCES … [LIBS …]): a driver module NAME.so for `driver: NAME` in a
-# profile. In the project's own tree and outside of it, after find_package(workman), alike. Installed
+# profile. In the project's own tree and outside of it, after find_package(workman_driver), alike. Installed
 # to WORKMAN_QUEUE_DIR.
 set(WORKMAN_QUEUE_DIR "lib/workman/queues" CACHE STRING
   "Where driver modules are installed, below the prefix or absolute")

@@ -39,7 +39,7 @@ set_source_files_properties(modules.cc PROPERTIES
   COMPILE_DEFINITIONS WORKMAN_QUEUE_DIR="${module_folder}")
 
 # For authors outside of the tree. The headers keep their paths, below a folder of their own.
-set(driver_package lib/cmake/workman)
+set(driver_package lib/cmake/workman_driver)
 foreach(header
     daemon/base/check.h daemon/base/ids.h daemon/base/job.h daemon/base/log.h daemon/base/result.h
     daemon/base/time.h daemon/profile/load.h daemon/profile/profile.h daemon/queue/driver_module.h
@@ -53,12 +53,12 @@ install(EXPORT workman_targets NAMESPACE workman:: FILE workman-targets.cmake
   DESTINATION ${driver_package})
 include(CMakePackageConfigHelpers)
 configure_package_config_file(
-  ${PROJECT_SOURCE_DIR}/cmake/workman-config.cmake.in ${PROJECT_BINARY_DIR}/workman-config.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/workman_driver-config.cmake.in ${PROJECT_BINARY_DIR}/workman_driver-config.cmake
   INSTALL_DESTINATION ${driver_package})
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/workman-config-version.cmake
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/workman_driver-config-version.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES
-  ${PROJECT_BINARY_DIR}/workman-config.cmake ${PROJECT_BINARY_DIR}/workman-config-version.cmake
+  ${PROJECT_BINARY_DIR}/workman_driver-config.cmake ${PROJECT_BINARY_DIR}/workman_driver-config-version.cmake
   ${PROJECT_SOURCE_DIR}/cmake/WorkmanQueueModule.cmake
   DESTINATION ${driver_package})
 

@@ -60,7 +60,6 @@ class BrokenWorkers(Kit):
             ("abrt-silent", ["abrt-mid-sleep", "abrt-mid-spin", "abort-hook-requeue-false"],
              ["abrt-idle", "abrt-after-done"]),
             ("abrt-deaf", ["abrt-mid-sleep"], ["abrt-idle"]),
-            ("abrt-late", ["abrt-after-done"], ["abrt-idle", "abrt-mid-sleep"]),
             ("no-hook", ["abrt-mid-sleep", "abort-hook-requeue-false"]),
             ("hook-unheard", ["abort-hook-requeue-false"], ["abrt-mid-sleep"]),
             ("dies-of-int", ["int-ignored"], ["term-mid-job"]),

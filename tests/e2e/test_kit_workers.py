@@ -12,7 +12,6 @@ MUST_AND_ROBUST = ",".join(map(str, range(1, 29)))
 class GoodWorkers(Kit):
     def test_the_examples_do_what_a_worker_must(self):
         """What they miss of level R is what their few lines leave out; it is written down here."""
-        blank = ["empty-line", "garbage-in"]
         script = ["empty-line", "unknown-task", "garbage-in"]
         self.each(self.check_example, [
             (["jq", EXAMPLES / "echo-jq"], ["garbage-in"]),
@@ -20,7 +19,7 @@ class GoodWorkers(Kit):
             (["python3", EXAMPLES / "echo.py"], script),
             (["perl", EXAMPLES / "echo.pl"], script),
             (["node", EXAMPLES / "echo.js"], script),
-            ([harness.BUILD / "examples/echo"], blank)])
+            ([harness.BUILD / "examples/echo"], script)])
 
     def check_example(self, words, misses):
         if not shutil.which(words[0]):

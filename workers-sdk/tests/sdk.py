@@ -22,7 +22,7 @@ TRACE = {"node": "fixture.js", "go": None, "cpp": None}[LANGUAGE]
 
 class TestCase(kit.TestCase):
     def worker(self, **options):
-        return super().worker(**{"program": FIXTURE, **options})
+        return super().worker(**{"command": FIXTURE, **options})
 
 
 def bytes_of(numbers):

@@ -1,5 +1,7 @@
 #include "daemon/queue/drivers/sql_schema.h"
 
+#include <chrono>
+#include <thread>
 #include <vector>
 
 namespace workmand::sql {
@@ -20,20 +22,29 @@ void MakeTables(Session& session, const JobSql& sql) {
 }  // namespace
 
 void EnsureTables(Session& session, const JobSql& sql, const std::string& driver) {
-  if (!HasTables(session, sql, Frame::kWhole)) {
+  // A daemon and a producer may come to an empty database in the same moment. Not every server
+  // makes all tables in one step: whoever comes second finds some of them, and looks again.
+  constexpr int kLooks = 20;
+  constexpr std::chrono::milliseconds kBetween{50};
+  std::int64_t version = 0;
+  for (int look = 1; version == 0; ++look) {
     try {
-      MakeTables(session, sql);
+      if (!HasTables(session, sql, Frame::kWhole)) MakeTables(session, sql);
+      version = session.RunOne({"SELECT max(version) FROM " + sql.Beside("_schema"), {}}).Int(0, 0);
+      if (version == 0 && look == kLooks) break;
     } catch (const std::runtime_error& error) {
-      // Another one may have made them in the same moment.
-      if (HasTables(session, sql, Frame::kWhole)) return EnsureTables(session, sql, driver);
-      throw ConnectionLost(driver + ": the table " + sql.table() +
-                           " is missing and cannot be made (" + error.what() +
-                           "); run `workman queue init -p PROFILE` once with a url whose user may"
-                           " create tables");
+      const bool lost = dynamic_cast<const ConnectionLost*>(&error) != nullptr &&
+                        dynamic_cast<const Conflict*>(&error) == nullptr;
+      if (lost) throw;
+      if (look == kLooks) {
+        throw ConnectionLost(driver + ": the table " + sql.table() +
+                             " is missing and cannot be made (" + error.what() +
+                             "); run `workman queue init -p PROFILE` once with a url whose user may"
+                             " create tables");
+      }
     }
+    if (version == 0) std::this_thread::sleep_for(kBetween);
   }
-  const Rows found = session.RunOne({"SELECT max(version) FROM " + sql.Beside("_schema"), {}});
-  const std::int64_t version = found.Int(0, 0);
   if (version == kJobSchemaVersion) return;
   if (version > kJobSchemaVersion) {
     throw ConnectionLost(driver + ": the table " + sql.table() + " has schema version " +

@@ -39,13 +39,13 @@ class Package(kit.TestCase):
         cls.plugin = {"MORE_TASKS": str(build / "more_tasks.so")}
 
     def test_the_program_is_a_worker(self):
-        worker = kit.Worker(program=[self.program])
+        worker = kit.Worker(command=[self.program])
         self.addCleanup(self.end, worker)
         self.assertEqual(worker.ready()["tasks"], ["echo"])
         self.assertEqual(worker.call("echo", [1])["result"], [1])
 
     def test_a_shared_object_brings_more_tasks(self):
-        worker = kit.Worker(program=[self.program], env=self.plugin)
+        worker = kit.Worker(command=[self.program], env=self.plugin)
         self.addCleanup(self.end, worker)
         self.assertEqual(worker.ready()["tasks"], ["echo", "double", "refuse"])
         self.assertEqual(worker.call("double", 21)["result"], 42)
@@ -53,7 +53,7 @@ class Package(kit.TestCase):
         self.assertEqual((outcome["error"]["code"], outcome["retry"]), ("refused", False))
 
     def test_one_that_is_not_there_ends_the_worker(self):
-        worker = kit.Worker(program=[self.program], env={"MORE_TASKS": "/nonexistent.so"})
+        worker = kit.Worker(command=[self.program], env={"MORE_TASKS": "/nonexistent.so"})
         self.addCleanup(self.end, worker)
         self.assert_left(worker, 1)
         self.assertIn("nonexistent", worker.note("nonexistent"))
