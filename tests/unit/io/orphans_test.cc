@@ -49,7 +49,9 @@ TEST_CASE("an orphan that had ended before its parent is reaped as well", "[io]"
   Reaped reaped(test.loop);
   Recorded worker;
   // The shell becomes a program that does not wait for the child it has.
-  REQUIRE(worker.Start(test.loop, Shell("sh -c 'exit 7' & echo $!; exec cat")));
+  REQUIRE(worker.Start(
+      test.loop,
+      Shell("sh -c 'until grep -qx cat /proc/'$$'/comm; do :; done; exit 7' & echo $!; exec cat")));
   REQUIRE(test.Wait([&] { return worker.out.ends_with('\n'); }));
   const pid_t orphan = std::stoi(worker.out);
   Recorded ended;
