@@ -33,9 +33,6 @@ void EnsureTables(Session& session, const JobSql& sql, const std::string& driver
       version = session.RunOne({"SELECT max(version) FROM " + sql.Beside("_schema"), {}}).Int(0, 0);
       if (version == 0 && look == kLooks) break;
     } catch (const std::runtime_error& error) {
-      const bool lost = dynamic_cast<const ConnectionLost*>(&error) != nullptr &&
-                        dynamic_cast<const Conflict*>(&error) == nullptr;
-      if (lost) throw;
       if (look == kLooks) {
         throw ConnectionLost(driver + ": the table " + sql.table() +
                              " is missing and cannot be made (" + error.what() +
