@@ -18,7 +18,7 @@ demo: build ## one minute with the real thing: jobs, a reload under load, a grac
 test: deps ## build and run every test
 	.ci/test
 
-sanitize: deps ## unit tests and a chosen end-to-end set under ASan+UBSan, then TSan
+sanitize: deps ## unit tests and a chosen end-to-end set under ASan+UBSan, those with threads under TSan
 	.ci/sanitize
 
 tidy: deps ## clang-format and clang-tidy over the tree
