@@ -53,7 +53,7 @@ class Package(kit.TestCase):
         self.assertEqual((outcome["error"]["code"], outcome["retry"]), ("refused", False))
 
     def test_one_that_is_not_there_ends_the_worker(self):
-        worker = kit.Worker(command=[self.program], env={"MORE_TASKS": "/nonexistent.so"})
+        worker = kit.Worker(command=[self.program], hello=None, env={"MORE_TASKS": "/nonexistent.so"})
         self.addCleanup(self.end, worker)
         self.assert_left(worker, 1)
         self.assertIn("nonexistent", worker.note("nonexistent"))
