@@ -31,7 +31,7 @@ class BrokenWorkers(Kit):
             ("lossy", ["split-write", "utf8-round-trip"], ["one-job-done", "empty-args-shapes"]),
             ("chatty", ["one-job-done"], ["ready-schema", "no-unsolicited"]),
             ("null", ["empty-args-shapes"], ["result-matches", "big-1MiB"]),
-            ("one-a-read", ["two-buffered-in-order"], ["hundred-jobs"]),
+            ("one-a-read", ["two-buffered-in-order"]),
             ("hasty", ["partial-line-eof"], ["job-then-eof", "eof-before-ready"]),
             ("strict", ["unknown-type", "shutdown-ignored-or-drained"], ["unknown-fields"]),
             ("narrow", ["max-line-declared"], ["one-job-done"]),
