@@ -101,7 +101,8 @@ __wm_next() {
     [[ -z $__wm_drain ]] || read -r -t 0 -u "$__wm_in" || return 1
     IFS= read -r -N 1 -t 1 -u "$__wm_in" first
     status=$?
-    ((status)) || break
+    # A read whose time is over keeps what it has got: the byte may have come in that very moment.
+    [[ -z $first ]] && ((status)) || break
     ((status > 128)) || return 1
   done
   REPLY=
