@@ -12,7 +12,9 @@ build: deps ## build Release into build/
 	cmake --preset release
 	cmake --build --preset release
 
-demo: build ## one minute with the real thing: jobs, a reload under load, a graceful stop
+demo: deps ## one minute with the real thing: jobs, a reload under load, a graceful stop
+	cmake --preset release
+	cmake --build --preset release --target workmand workman workmand-launch example_echo
 	conf/demo/run
 
 test: deps ## build and run every test
