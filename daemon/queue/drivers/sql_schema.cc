@@ -28,8 +28,10 @@ void EnsureTables(Session& session, const JobSql& sql, const std::string& driver
   constexpr std::chrono::milliseconds kBetween{50};
   std::int64_t version = 0;
   for (int look = 1; version == 0; ++look) {
+    // Outside of the try: a session that is lost says so in its own words.
+    const bool there = HasTables(session, sql, Frame::kWhole);
     try {
-      if (!HasTables(session, sql, Frame::kWhole)) MakeTables(session, sql);
+      if (!there) MakeTables(session, sql);
       version = session.RunOne({"SELECT max(version) FROM " + sql.Beside("_schema"), {}}).Int(0, 0);
       if (version == 0 && look == kLooks) break;
     } catch (const std::runtime_error& error) {
