@@ -85,6 +85,7 @@ class Supervisor {
   void OnStopped();
   WorkerProcess* Find(SlotId slot);
   std::string NameOf(SlotId slot) const;
+  [[nodiscard]] std::int64_t EpochMs();
   void MarkDirty(WorkerProcess& worker);
 
   // supervisor_spawn.cc: processes begin and end.
@@ -241,6 +242,8 @@ class Supervisor {
   PumpState queue_state_;
   std::uint64_t received_ = 0;  ///< jobs that have come from the pump
   std::uint64_t granted_ = 0;
+  std::int64_t epoch_ms_ = 0;
+  TimePoint epoch_read_at_ = kNever;
   std::vector<Action> actions_;  ///< reused by Execute
   std::string text_scratch_;
 

@@ -42,6 +42,16 @@ std::string_view ToQueueBytes(const proto::Payload& payload, PayloadKind kind,
   return payload.json;
 }
 
+/// Read once a turn: all jobs of a turn start at its time.
+std::int64_t Supervisor::EpochMs() {
+  if (const TimePoint now = loop_.Now(); epoch_read_at_ != now) {
+    const auto epoch = std::chrono::system_clock::now().time_since_epoch();
+    epoch_ms_ = std::chrono::duration_cast<Duration>(epoch).count();
+    epoch_read_at_ = now;
+  }
+  return epoch_ms_;
+}
+
 void Supervisor::Do(const action::SendJob& send) {
   WorkerProcess* worker = Find(send.slot);
   const Delivery& delivery = *send.delivery;
@@ -56,9 +66,7 @@ void Supervisor::Do(const action::SendJob& send) {
   message.max_attempts = delivery.max_attempts;
   message.timeout_ms = delivery.time_limit.count();
   if (message.timeout_ms > 0) {
-    const auto epoch = std::chrono::system_clock::now().time_since_epoch();
-    message.deadline_at_ms =
-        std::chrono::duration_cast<Duration>(epoch).count() + message.timeout_ms;
+    message.deadline_at_ms = EpochMs() + message.timeout_ms;
   }
   message.driver = profile.queue.driver;
   std::string prefixed;

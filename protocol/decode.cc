@@ -165,9 +165,12 @@ constexpr std::array<Kind, 11> kKinds{{
 }};
 
 const Kind* FindKind(std::string_view type) {
-  const bool escaped = HasEscape(type);
   for (const Kind& kind : kKinds) {
-    if (escaped ? SameText(type, kind.type) : type == kind.type) return &kind;
+    if (type == kind.type) return &kind;
+  }
+  if (!HasEscape(type)) return nullptr;
+  for (const Kind& kind : kKinds) {
+    if (SameText(type, kind.type)) return &kind;
   }
   return nullptr;
 }

@@ -17,20 +17,6 @@ bool IsHexDigit(char c) {
 
 }  // namespace
 
-void Scanner::SkipSpace() {
-  while (p_ != end_ && (*p_ == ' ' || *p_ == '\n' || *p_ == '\r' || *p_ == '\t')) ++p_;
-}
-
-bool Scanner::Take(char c) {
-  if (p_ == end_ || *p_ != c) return false;
-  ++p_;
-  return true;
-}
-
-void Scanner::SkipPlain() {
-  p_ += PlainLength(std::string_view(p_, static_cast<std::size_t>(end_ - p_)));
-}
-
 bool Scanner::Escape() {
   ++p_;
   if (p_ == end_) return false;
@@ -45,6 +31,7 @@ bool Scanner::Escape() {
 
 JsonError Scanner::String() {
   if (!Take('"')) return JsonError::kSyntax;
+  escaped_ = false;
   for (;;) {
     SkipPlain();
     if (p_ == end_) return JsonError::kSyntax;
@@ -54,6 +41,7 @@ JsonError Scanner::String() {
       return JsonError::kNone;
     }
     if (c == '\\') {
+      escaped_ = true;
       if (!Escape()) return JsonError::kSyntax;
       continue;
     }

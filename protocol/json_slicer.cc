@@ -73,6 +73,7 @@ JsonError Object::Parse(std::string_view text, Object& out) {
     Member member;
     JsonError error = scanner.Key(member.key);
     if (error != JsonError::kNone) return error;
+    out.escaped_keys_ = out.escaped_keys_ || scanner.escaped();
     const char* begin = scanner.position();
     error = scanner.Value();
     if (error != JsonError::kNone) return error;
@@ -89,7 +90,6 @@ JsonError Object::Parse(std::string_view text, Object& out) {
 }
 
 JsonError Object::Add(const Member& member) {
-  escaped_keys_ = escaped_keys_ || HasEscape(member.key);
   if (!Find(member.key).empty()) return JsonError::kDuplicateKey;
   if (count_ == kMaxMembers) return JsonError::kTooManyMembers;
   std::construct_at(storage_.members.data() + count_, member);
@@ -98,9 +98,16 @@ JsonError Object::Add(const Member& member) {
 }
 
 std::string_view Object::Find(std::string_view key) const {
+  if (escaped_keys_) return FindEscaped(key);
   for (const Member& member : *this) {
-    const bool same = escaped_keys_ ? SameText(member.key, key) : member.key == key;
-    if (same) return member.value;
+    if (member.key == key) return member.value;
+  }
+  return {};
+}
+
+std::string_view Object::FindEscaped(std::string_view key) const {
+  for (const Member& member : *this) {
+    if (SameText(member.key, key)) return member.value;
   }
   return {};
 }

@@ -54,6 +54,7 @@ class Object {
 
  private:
   JsonError Add(const Member& member);
+  [[nodiscard]] std::string_view FindEscaped(std::string_view key) const;
 
   /// Only the first `count_` members are ever written or read: filling 2 KiB with empty members
   /// would cost as much as parsing a small message.

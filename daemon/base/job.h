@@ -30,6 +30,7 @@ struct Job {
   int max_attempts = 0;  ///< the job's own limit; 0 = none stated
   Priority priority = Priority::kNormal;
   bool wants_result = false;        ///< somebody may be waiting for the result
+  bool drops_result = false;        ///< the queue has no use for the result: it need not be kept
   bool wants_progress = false;      ///< the queue can pass progress on
   std::int64_t enqueued_at_ms = 0;  ///< Unix epoch; 0 = unknown
 };

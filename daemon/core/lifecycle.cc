@@ -1,5 +1,7 @@
 #include "daemon/core/lifecycle.h"
 
+#include <array>
+#include <iterator>
 #include <utility>
 
 namespace workmand {
@@ -83,6 +85,20 @@ constexpr Rule kRules[] = {
     {S::kKilling, E::kGone, G::kAlways, S::kDown, Do(F::kSettleRest)},
 };
 
+constexpr std::size_t kStates = std::size(kAllStates);
+constexpr std::size_t kEvents = std::size(kAllEvents);
+
+/// The first row of each cell, or the number of rows. The rows of a cell stand together.
+constexpr auto kFirstRow = [] {
+  std::array<std::array<std::uint8_t, kEvents>, kStates> first{};
+  for (auto& cells : first) cells.fill(static_cast<std::uint8_t>(std::size(kRules)));
+  for (std::size_t row = std::size(kRules); row-- > 0;) {
+    first[static_cast<std::size_t>(kRules[row].state)]
+         [static_cast<std::size_t>(kRules[row].event)] = static_cast<std::uint8_t>(row);
+  }
+  return first;
+}();
+
 constexpr std::pair<Effect, std::string_view> kEffectNames[] = {
     {F::kSpawn, "spawn"},        {F::kOpen, "takes jobs"}, {F::kSend, "send job"},
     {F::kSettle, "settle"},      {F::kNotice, "notice"},   {F::kTermIfHandled, "TERM if handled"},
@@ -136,10 +152,11 @@ std::span<const Rule> Rules() {
 }
 
 std::optional<Step> Advance(State state, Event event, const Facts& facts) {
-  for (const Rule& rule : kRules) {
-    if (rule.state == state && rule.event == event && Holds(rule.guard, facts)) {
-      return Step{rule.next, rule.effects};
-    }
+  const std::size_t first =
+      kFirstRow[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)];
+  for (const Rule& rule : std::span(kRules).subspan(first)) {
+    if (rule.state != state || rule.event != event) break;
+    if (Holds(rule.guard, facts)) return Step{rule.next, rule.effects};
   }
   return std::nullopt;
 }

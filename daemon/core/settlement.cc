@@ -37,7 +37,9 @@ void Dispatcher::Settle(Slot& slot, Delivery& delivery, OutcomeReport& report, T
   --in_flight_;
   if (report.kind == Outcome::kDone) {
     ++counts_.done;
-    Update update = Begin(taken.job, Update::Kind::kDone, std::string(report.bytes));
+    const std::string_view result =
+        taken.job.get().drops_result ? std::string_view() : report.bytes;
+    Update update = Begin(taken.job, Update::Kind::kDone, std::string(result));
     update.enqueue = std::move(report.enqueue);
     Push(std::move(taken.job), std::move(update));
     return;

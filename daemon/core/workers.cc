@@ -238,6 +238,7 @@ TimePoint Workers::StateDeadline(const Slot& slot) {
       TimePoint when = slot.state == State::kDraining ? slot.grace_at : kNever;
       if (slot.Open()) when = std::min(when, slot.lifetime_at);
       for (const Delivery& one : slot.in_flight) {
+        if (one.started_at == kNever) break;  // Those behind it are parked: no clock runs for them.
         when = std::min({when, one.limit_at, one.soft_at, one.slow_at, one.stall_at});
       }
       return when;

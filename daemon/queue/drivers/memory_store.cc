@@ -269,6 +269,7 @@ Job MemoryStore::HandOut(Slot slot, const Session& session, TimePoint now) {
   // With a unique key a caller may come to wait while the job runs.
   job.wants_result = !entry.waiters.empty() || !entry.unique.empty();
   job.wants_progress = job.wants_result;
+  job.drops_result = !job.wants_result;
   job.enqueued_at_ms = entry.enqueued_at_ms;
   return job;
 }

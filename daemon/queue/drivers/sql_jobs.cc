@@ -63,6 +63,7 @@ Job ReadJob(const Rows& rows, std::size_t row, bool ahead) {
   // With a unique key a caller may come to wait while the job runs.
   job.wants_result = rows.Int(row, 7) > 0 || !job.unique.empty();
   job.wants_progress = job.wants_result;
+  job.drops_result = !job.wants_result;
   job.enqueued_at_ms = rows.Int(row, 8);
   job.payload = rows.Bytes(row, 10);
   return job;

@@ -159,6 +159,7 @@ Job Fetcher::HandOut(Database& db, std::int64_t id, WallTime now) const {
     // With a unique key a caller may come to wait while the job runs.
     job.wants_result = query.Int(6) > 0 || !job.unique.empty();
     job.wants_progress = job.wants_result;
+    job.drops_result = !job.wants_result;
     job.enqueued_at_ms = query.Int(7);
     job.payload = query.Bytes(9);
   }
