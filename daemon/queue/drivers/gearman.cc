@@ -16,6 +16,8 @@ namespace {
 /// Once a server is up, the others get this long to join the start of the session.
 constexpr Duration kJoinTime{100};
 constexpr Duration kTickInterval{10'000};
+/// Nothing that came for so long has been read; shorter than any patience with a server.
+constexpr Duration kUnheard{1'000};
 /// Jobs held for less than this on average may share a lane: an aborted one comes back as soon as
 /// its neighbours are finished.
 constexpr double kShortJobMs = 50;
@@ -166,12 +168,14 @@ void GearmanQueue::LoseSession() {
 bool GearmanQueue::Turn(const Waker* waker, TimePoint until) {
   for (const auto& server : servers_) {
     for (const auto& lane : server->lanes()) {
+      // A mere look is at all of them.
+      if (until != TimePoint{} && server->Quiet(*lane)) continue;
       lane->wire.Flush();
       poller_.Add(lane->wire);
     }
   }
   const bool woken = poller_.Wait(waker, until);
-  const TimePoint now = Clock::now();
+  const TimePoint now = turned_at_ = Clock::now();
   for (const auto& server : servers_) {
     for (const auto& lane : server->lanes()) TakePackets(*server, *lane, now);
   }
@@ -197,6 +201,8 @@ void GearmanQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration timeou
   TimePoint now = Clock::now();
   const TimePoint deadline = After(now, timeout);
   bool woken = false;
+  // After a pause, what has come is read before a server is judged by its silence.
+  if (now >= After(turned_at_, kUnheard)) (void)Turn(nullptr, TimePoint{});
   for (;;) {
     Upkeep(now);
     if (ready_.empty()) Ask(n, now);

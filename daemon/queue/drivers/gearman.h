@@ -105,6 +105,7 @@ class GearmanQueue final : public Queue {
   TaskTurns tasks_;
   std::set<std::string, std::less<>> task_names_;
   LanePoller poller_;
+  TimePoint turned_at_{};  ///< when the lanes were last read
   std::deque<Ready> ready_;
   std::unordered_map<std::uint64_t, Held> held_;
   std::uint64_t last_token_ = 0;

@@ -42,7 +42,8 @@ void JobServer::Open(const TaskTurns& tasks, TimePoint now) {
 
 void JobServer::Upkeep(const TaskTurns& tasks, TimePoint now,
                        std::vector<std::unique_ptr<WorkerLane>>& gone) {
-  bool lost_one = false;
+  lost_one_ = false;
+  just_assigned_ = false;
   for (auto& lane : lanes_) {
     GiveUp(*lane, now);
     const Lane::State state = lane->wire.state();
@@ -50,14 +51,14 @@ void JobServer::Upkeep(const TaskTurns& tasks, TimePoint now,
     const bool lost = state == Lane::State::kLost;
     if (!lost && !(lane->draining && lane->held == 0)) continue;
     if (lost) NoteLost(*lane, now);
-    lost_one = lost_one || lost;
+    lost_one_ = lost_one_ || lost;
     if (sleeper_ == lane.get()) sleeper_ = nullptr;
     asked_ -= lane->grabs;
     gone.push_back(std::move(lane));
   }
   std::erase(lanes_, nullptr);
   if (!lanes_.empty()) return;
-  if (lost_one) GoDown(now);
+  if (lost_one_) GoDown(now);
   // Without a lost lane the last one was closed by an abort, and the server is well.
   if (!down_ || now >= retry_at_) Open(tasks, now);
 }
@@ -192,21 +193,32 @@ void JobServer::Grab(WorkerLane& lane, std::size_t count, TaskTurns& tasks, Time
   lane.grabs += count;
   lane.used_at = now;
   asked_ += count;
+  // Where jobs trickle in, the wish to be woken for the next one goes with the question: no further
+  // question tells that there is none, and when there is one the NOOP comes with the answer.
+  if (window_ == 1) Sleep(lane);
+}
+
+void JobServer::Sleep(WorkerLane& lane) {
+  AppendPacket(lane.wire.Out(), PacketType::kPreSleep, {});
+  sleeper_ = &lane;
 }
 
 void JobServer::Answered(WorkerLane& lane) {
   --lane.grabs;
   --asked_;
   if (asked_ > 0) return;
-  // A queue that runs dry costs one useless question a job, not one for each idle worker.
-  window_ =
-      short_answer_ ? std::max<std::size_t>(1, window_ / 2) : std::min(window_ * 2, kMostAsked);
-  short_answer_ = false;
+  // A queue that runs dry costs no useless question for each idle worker.
+  if (std::exchange(short_answer_, false)) {
+    window_ = std::max<std::size_t>(1, window_ / 2);
+  } else if (window_ > 1) {
+    window_ = std::min(window_ * 2, kMostAsked);
+  }
 }
 
 void JobServer::OnAssigned(WorkerLane& lane, TimePoint now) {
   ++lane.held;
   lane.used_at = now;
+  just_assigned_ = true;
   Answered(lane);
 }
 
@@ -214,9 +226,13 @@ void JobServer::OnNoJob(WorkerLane& lane) {
   short_answer_ = true;
   Answered(lane);
   if (sleeper_ != nullptr) return;
-  AppendPacket(lane.wire.Out(), PacketType::kPreSleep, {});
+  Sleep(lane);
   lane.wire.Flush();
-  sleeper_ = &lane;
+}
+
+void JobServer::OnNoop() {
+  sleeper_ = nullptr;
+  if (window_ == 1 && just_assigned_) window_ = 2;  // It came with a job: there are several.
 }
 
 }  // namespace workmand::gearman

@@ -87,6 +87,13 @@ class JobServer {
   /// Forgets all lanes; held jobs go back to the queue.
   void Close();
 
+  /// Nothing is expected on `lane`, and it need not be watched: only its end could come, and that
+  /// matters when it is used next. Once a lane is lost all are looked at.
+  [[nodiscard]] bool Quiet(const WorkerLane& lane) const {
+    return lane.Load() == 0 && &lane != sleeper_ && lane.submits.empty() && !lane.draining &&
+           lane.wire.state() == Lane::State::kUp && lane.wire.Confirmed() && !lost_one_;
+  }
+
   /// May be asked for jobs: it is up, not known to be empty, and owes no answer for long.
   [[nodiscard]] bool Askable(TimePoint now) const;
   /// Sends GRAB_JOBs for up to `most` jobs and opens lanes that are missing: one a job, or fewer
@@ -102,14 +109,15 @@ class JobServer {
   void OnAssigned(WorkerLane& lane, TimePoint now);
   /// A GRAB_JOB on `lane` was answered by "no job": the server will say when there is one.
   void OnNoJob(WorkerLane& lane);
-  /// There are jobs again.
-  void OnNoop() { sleeper_ = nullptr; }
+  /// There are jobs.
+  void OnNoop();
 
  private:
   [[nodiscard]] bool Late(TimePoint now) const { return asked_ > 0 && now >= DueUntil(); }
   void Answered(WorkerLane& lane);
   void Grow(std::size_t load, std::size_t depth, const TaskTurns& tasks, TimePoint now);
   void Grab(WorkerLane& lane, std::size_t count, TaskTurns& tasks, TimePoint now);
+  void Sleep(WorkerLane& lane);
   void GiveUp(WorkerLane& lane, TimePoint now);
   void NoteUp(TimePoint now);
   void NoteLost(const WorkerLane& lane, TimePoint now);
@@ -123,7 +131,9 @@ class JobServer {
   const WorkerLane* sleeper_ = nullptr;  ///< the lane that gets a NOOP; null = jobs may be there
   std::size_t asked_ = 0;                ///< sum of grabs over the lanes
   TimePoint asked_at_{};
-  bool short_answer_ = false;  ///< this round brought a "no job"
+  bool just_assigned_ = false;  ///< since the last Upkeep
+  bool lost_one_ = false;       ///< in the last Upkeep
+  bool short_answer_ = false;   ///< this round brought a "no job"
   std::size_t window_ = kSharedDepth;
   bool down_ = false;
   std::string reason_;
