@@ -96,6 +96,14 @@ void Supervisor::OnTurnEnd() {
   Execute();
   core_->EndTurn(now);
   Execute();
+  FlushDirty();
+  PostUpdates();
+  const TimePoint next = core_->NextDeadline();
+  if (next > now) deadline_seen_ = false;
+  timer_->Set(next);
+}
+
+void Supervisor::FlushDirty() {
   for (const SlotId slot : dirty_) {
     WorkerProcess* worker = Find(slot);
     if (worker == nullptr || worker->child == nullptr) continue;
@@ -104,33 +112,33 @@ void Supervisor::OnTurnEnd() {
     WatchWrites(*worker);
   }
   dirty_.clear();
-  PostUpdates();
-  UpdateGrant();
-  const TimePoint next = core_->NextDeadline();
-  if (next > now) deadline_seen_ = false;
-  timer_->Set(next);
 }
 
 void Supervisor::PostUpdates() {
   Outbox& outbox = core_->outbox();
-  if (outbox.updates.empty()) return;
-  pump_->Post(outbox.updates, outbox.urgent || core_->Starving());
+  const bool grants = RaiseGrant();
+  if (outbox.updates.empty()) {
+    if (grants) pump_->Grant(granted_);
+    return;
+  }
+  pump_->Post(outbox.updates, outbox.urgent || core_->Starving(), granted_);
   outbox.urgent = false;
 }
 
-void Supervisor::UpdateGrant() {
+/// True when the pump is to be told of `granted_`.
+bool Supervisor::RaiseGrant() {
   const std::uint64_t wanted = received_ + static_cast<std::uint64_t>(core_->Credit());
-  if (wanted == granted_) return;
+  if (wanted == granted_) return false;
   // Every outcome makes room for one job more. While there is work in hand the room is passed on in
   // steps, so that the queue's thread works in batches.
   const bool more = wanted > granted_;
   const std::uint64_t coming = granted_ > received_ ? granted_ - received_ : 0;
   if (more && !core_->Starving() && wanted - granted_ < kGrantStep &&
       coming * 2 > wanted - received_) {
-    return;
+    return false;
   }
   granted_ = wanted;
-  pump_->Grant(granted_);
+  return true;
 }
 
 void Supervisor::Execute() {

@@ -64,6 +64,7 @@ class Supervisor {
 
   // supervisor.cc: turns and actions.
   void OnTurnEnd();
+  void FlushDirty();
   void OnTimer();
   void Execute();
   void Do(const action::Spawn& spawn);
@@ -80,7 +81,7 @@ class Supervisor {
   void Do(const action::PoolEvent& event);
   void OnQueue();
   void OnApplied(const AppliedUpdate& applied);
-  void UpdateGrant();
+  [[nodiscard]] bool RaiseGrant();
   void PostUpdates();
   void OnStopped();
   WorkerProcess* Find(SlotId slot);
@@ -140,6 +141,7 @@ class Supervisor {
   /// Takes lines until `most` are taken (kAllLines: all), or reading is to pause; returns the rest.
   std::string_view ReadLines(WorkerProcess& worker, std::string_view bytes, int most);
   void AfterReading(WorkerProcess& worker);
+  void PassOn(WorkerProcess& worker);
   void OnBacklog();
   /// Its end: everything that came, down to a last line without a line feed.
   void ReadRest(WorkerProcess& worker);

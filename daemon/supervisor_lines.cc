@@ -73,6 +73,17 @@ void Supervisor::OnStdout(WorkerProcess& worker, std::string_view bytes) {
   }
   worker.backlog = ReadLines(worker, bytes, kLinesPerTurn);
   AfterReading(worker);
+  PassOn(worker);
+}
+
+/// A worker that has answered gets its next job at once, so that it works while we read what the
+/// others say. Only jobs are passed on here: whatever else there is to do waits for the turn's end.
+void Supervisor::PassOn(WorkerProcess& worker) {
+  if (!worker.child->alive() || !core_->outbox().actions.empty() || !deferred_.empty()) return;
+  core_->Dispatch(loop_.Now());
+  if (core_->outbox().actions.empty()) return;
+  Execute();
+  FlushDirty();
 }
 
 std::string_view Supervisor::ReadLines(WorkerProcess& worker, std::string_view bytes, int most) {

@@ -82,6 +82,8 @@ class Core {
   // Time and turns.
   /// Everything that is due.
   void OnTime(TimePoint now);
+  /// Hands out jobs, between turns.
+  void Dispatch(TimePoint now) { dispatcher_.Dispatch(now); }
   /// At the end of each loop turn: hands out jobs, starts and retires workers.
   void EndTurn(TimePoint now);
   [[nodiscard]] TimePoint NextDeadline() const;

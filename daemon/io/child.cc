@@ -266,6 +266,10 @@ void Child::Flush() {
   impl_->in.Flush();
 }
 
+bool Child::alive() const {
+  return !impl_->exited;
+}
+
 std::uint64_t Child::bytes_queued() const {
   return impl_->in.bytes_queued();
 }

@@ -86,6 +86,8 @@ class Child {
   /// The output buffer itself, to encode into without a copy.
   [[nodiscard]] std::string& buffer();
   void Flush();
+  /// Its end has not been seen yet.
+  [[nodiscard]] bool alive() const;
   /// Bytes ever put in, and of those how many the pipe has taken. What was dropped counts as put
   /// in.
   [[nodiscard]] std::uint64_t bytes_queued() const;

@@ -54,6 +54,10 @@ void Pump::Post(std::vector<Update>& updates, bool urgent) {
   impl_->body->mailbox.Post(updates, urgent);
 }
 
+void Pump::Post(std::vector<Update>& updates, bool urgent, std::uint64_t total) {
+  impl_->body->mailbox.Post(updates, urgent, total);
+}
+
 void Pump::Drain(PumpBatch& out) {
   impl_->body->mailbox.Drain(out);
 }

@@ -18,8 +18,8 @@
 namespace workmand {
 
 /// An answer to a settlement (kDone, kFail, kAbort), for the log and the counters, and to a kData
-/// with a source. Also a kExtend that was answered kLost, the pump's own renewals included: the job
-/// may run elsewhere now.
+/// with a source; a kOk without a source is what everybody expects, and is not told. Also a kExtend
+/// that was answered kLost, the pump's own renewals included: the job may run elsewhere now.
 struct AppliedUpdate {
   Token token;
   Update::Kind kind = Update::Kind::kDone;
@@ -75,6 +75,8 @@ class Pump {
   /// Adds settlements and other updates; moved out of `updates`, which is left empty.
   /// `urgent`: wake the pump now; else it may wait for up to about a millisecond, for a batch.
   void Post(std::vector<Update>& updates, bool urgent);
+  /// Both at once, which wakes the pump at most once.
+  void Post(std::vector<Update>& updates, bool urgent, std::uint64_t total);
   /// Takes what has come for the loop. Leases need no call: the pump renews each job it handed out,
   /// every lease_time/3, until it is settled.
   void Drain(PumpBatch& out);

@@ -24,36 +24,50 @@ void PumpBatch::Clear() {
 }
 
 void PumpMailbox::Post(std::vector<Update>& updates, bool urgent) {
-  const std::lock_guard lock(mutex_);
-  MoveInto(updates, updates_);
-  urgent_ = urgent_ || urgent;
-  last_post_urgent_ = urgent;
-  if (PostWakes(waiting_, urgent, updates_.size())) WakeThread();
+  std::unique_lock lock(mutex_);
+  WakeThreadAfter(lock, Add(updates, urgent));
 }
 
 void PumpMailbox::Grant(std::uint64_t total) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  WakeThreadAfter(lock, AddCredit(total));
+}
+
+void PumpMailbox::Post(std::vector<Update>& updates, bool urgent, std::uint64_t total) {
+  std::unique_lock lock(mutex_);
+  const bool posted = Add(updates, urgent);
+  const bool granted = AddCredit(total);
+  WakeThreadAfter(lock, posted || granted);
+}
+
+bool PumpMailbox::Add(std::vector<Update>& updates, bool urgent) {
+  MoveInto(updates, updates_);
+  urgent_ = urgent_ || urgent;
+  last_post_urgent_ = urgent;
+  return PostWakes(waiting_, urgent, updates_.size());
+}
+
+bool PumpMailbox::AddCredit(std::uint64_t total) {
   granted_ = std::max(granted_, total);
-  const bool credit = granted_ > handed_out_;
-  if (credit && GrantWakes(waiting_, starved_, last_post_urgent_)) WakeThread();
+  return granted_ > handed_out_ && GrantWakes(waiting_, starved_, last_post_urgent_);
 }
 
 void PumpMailbox::Subscribe(std::vector<Subscription> tasks) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   tasks_ = std::move(tasks);
-  WakeThread();
+  WakeThreadAfter(lock, true);
 }
 
 void PumpMailbox::AskDepth() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   ask_depth_ = true;
-  WakeThread();
+  WakeThreadAfter(lock, true);
 }
 
 void PumpMailbox::Stop() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   stop_ = true;
-  WakeThread();
+  WakeThreadAfter(lock, true);
 }
 
 void PumpMailbox::Drain(PumpBatch& out) {
@@ -70,16 +84,19 @@ void PumpMailbox::Drain(PumpBatch& out) {
 }
 
 void PumpMailbox::Take(Round& round) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   waiting_ = Waiting::kNot;
-  if (thread_woken_) (void)waker_.Take();
-  thread_woken_ = false;
+  const bool woken = std::exchange(thread_woken_, false);
   MoveInto(updates_, round.updates);
   urgent_ = false;
   if (tasks_) round.tasks = std::exchange(tasks_, std::nullopt);
   round.ask_depth = std::exchange(ask_depth_, false);
   round.stop = stop_;
   round.credit = granted_ > handed_out_ ? granted_ - handed_out_ : 0;
+  lock.unlock();
+  // The wake-up was decided under the lock and comes for certain, if it has not come yet. No other
+  // can be on its way: this thread does not wait.
+  if (woken) waker_.TakeSure();
 }
 
 bool PumpMailbox::StartWait(Waiting waiting, bool starved) {
@@ -130,9 +147,11 @@ std::vector<Job> PumpMailbox::TakeBackJobs() {
   return std::exchange(out_.jobs, {});
 }
 
-void PumpMailbox::WakeThread() {
-  if (waiting_ == Waiting::kNot || thread_woken_) return;
+void PumpMailbox::WakeThreadAfter(std::unique_lock<std::mutex>& lock, bool wake) {
+  const bool sleeps = waiting_ != Waiting::kNot && !thread_woken_;
+  if (!wake || !sleeps) return;
   thread_woken_ = true;
+  lock.unlock();
   waker_.Wake();
 }
 

@@ -32,6 +32,7 @@ class PumpMailbox {
   // The loop's side.
   void Post(std::vector<Update>& updates, bool urgent);
   void Grant(std::uint64_t total);
+  void Post(std::vector<Update>& updates, bool urgent, std::uint64_t total);
   void Subscribe(std::vector<Subscription> tasks);
   void AskDepth();
   void Stop();
@@ -54,8 +55,12 @@ class PumpMailbox {
   [[nodiscard]] std::vector<Job> TakeBackJobs();
 
  private:
-  /// Both need the mutex. WakeThread costs a system call only the first time.
-  void WakeThread();
+  /// Both need the mutex, and say whether the thread is to be woken.
+  [[nodiscard]] bool Add(std::vector<Update>& updates, bool urgent);
+  [[nodiscard]] bool AddCredit(std::uint64_t total);
+  /// Both give the mutex back first, so that whoever wakes does not meet it locked. They cost a
+  /// system call only the first time.
+  void WakeThreadAfter(std::unique_lock<std::mutex>& lock, bool wake);
   void WakeLoopAfter(std::unique_lock<std::mutex>& lock);
 
   std::function<void()> wake_loop_;

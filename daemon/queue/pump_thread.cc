@@ -138,6 +138,7 @@ void PumpThread::Report(const Update& update, Applied answer) {
   if (IsSettlement(update.kind)) {
     // Refused means not settled: the job is still ours, and its lease is renewed on.
     if (answer != Applied::kRefused) held_.erase(update.token);
+    if (answer == Applied::kOk && update.source == 0) return;  // Nobody wants to know.
     report_.push_back({update.token, update.kind, answer, update.source, update.bytes.size()});
   } else if (update.kind == Update::Kind::kData && update.source != 0) {
     report_.push_back({update.token, update.kind, answer, update.source, update.bytes.size()});

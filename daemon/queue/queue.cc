@@ -30,6 +30,10 @@ bool Waker::Take() const noexcept {
   return read(fd_, &count, sizeof count) == sizeof count;
 }
 
+void Waker::TakeSure() const noexcept {
+  while (!Take()) (void)Wait(-1, 0, kInfinite);
+}
+
 Waker::Why Waker::Wait(int fd, short events, Duration timeout) const {
   std::array<pollfd, 2> fds = {{{fd_, POLLIN, 0}, {fd, events, 0}}};
   const nfds_t count = fd >= 0 ? 2 : 1;

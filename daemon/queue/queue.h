@@ -88,6 +88,8 @@ class Waker {
   void Wake() const noexcept;
   /// Clears it; true when it was set. The pump calls it, drivers never do.
   [[nodiscard]] bool Take() const noexcept;
+  /// The same for a Wake that has been decided on: waits the moment that it may still take.
+  void TakeSure() const noexcept;
   /// Waits for `fd` (-1 = none) to have `events` (poll(2) bits), for Wake, or for `timeout`.
   [[nodiscard]] Why Wait(int fd, short events, Duration timeout) const;
 

@@ -78,9 +78,13 @@ class PumpHarness {
   std::unique_ptr<Pump> pump_;
 };
 
+/// As of somebody who wants to know what became of them.
 inline std::vector<Update> Dones(std::size_t n) {
   std::vector<Update> updates(n);
-  for (std::size_t i = 0; i < n; ++i) updates[i].token = Token{i + 1};
+  for (std::size_t i = 0; i < n; ++i) {
+    updates[i].token = Token{i + 1};
+    updates[i].source = 1;
+  }
   return updates;
 }
 
