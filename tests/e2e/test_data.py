@@ -1,56 +1,23 @@
 """Parts of a result on their way to who waits for it, and the brake when the queue does not take
-them. The client is a few packets of Gearman's own protocol, so that every part can be counted."""
+them."""
 
-import json
 import pathlib
 import shutil
 import signal
-import socket
-import struct
-import subprocess
 import sys
-import threading
 import time
 import unittest
 
 import harness
+from gearman_peer import WORK_COMPLETE, WORK_DATA, WORK_WARNING, Server, Waiting, queue
 
 BAD = str(pathlib.Path(__file__).parent / "workers/bad.py")
-SUBMIT_JOB, JOB_CREATED, WORK_COMPLETE, WORK_FAIL, WORK_DATA, WORK_WARNING = 7, 8, 13, 14, 28, 29
 MIB = 1 << 20
 
 
 def bad(*options):
     command = harness.worker(*options)
     return [BAD if part == harness.WORKER else part for part in command]
-
-
-class Waiting(threading.Thread):
-    """Submits one job and collects what comes back: (type, bytes) in order."""
-
-    def __init__(self, port, task, args):
-        super().__init__(daemon=True)
-        self.packets = []
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        body = task.encode() + b"\0\0" + json.dumps(args).encode()
-        self.socket.sendall(b"\0REQ" + struct.pack(">II", SUBMIT_JOB, len(body)) + body)
-        self.start()
-
-    def run(self):
-        with self.socket.makefile("rb") as stream:
-            while header := stream.read(12):
-                kind, size = struct.unpack(">II", header[4:])
-                body = stream.read(size)
-                if kind != JOB_CREATED:
-                    self.packets.append((kind, body.split(b"\0", 1)[-1]))
-                if kind in (WORK_COMPLETE, WORK_FAIL):
-                    return
-
-    def finish(self, daemon):
-        harness.poll("the end of the job", lambda: not self.is_alive(), harness.DEADLINE * 3,
-                     daemon.tail)
-        self.socket.close()
-        return self.packets
 
 
 class Sqlite(harness.TestCase):
@@ -73,33 +40,16 @@ class Sqlite(harness.TestCase):
 
 class Gearman(harness.TestCase):
     def setUp(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.server = subprocess.Popen(
-            ["gearmand", "--listen=127.0.0.1", f"--port={self.port}", "--log-file=/dev/null"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(self.end_server)
-        harness.poll("gearmand to listen", self.listens)
-
-    def listens(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def end_server(self):
-        self.server.kill()
-        self.server.wait()
+        self.server = Server()
+        self.addCleanup(self.server.stop)
 
     def serve(self, **profile):
-        return self.daemon(command=bad(), queue=self.queue(), **profile)
-
-    def queue(self):
-        return {"driver": "gearman", "job_servers": [f"127.0.0.1:{self.port}"]}
+        return self.daemon(command=bad(), queue=queue(self.server), **profile)
 
     def test_every_part_comes_in_order_and_before_the_result(self):
         daemon = self.serve()
 
-        packets = Waiting(self.port, "Data", {"parts": 2000}).finish(daemon)
+        packets = Waiting(self.server.port, "Data", {"parts": 2000}).finish(daemon)
 
         self.assertEqual(packets.pop(), (WORK_COMPLETE, b"2000"))
         self.assertEqual(packets, [(WORK_DATA, b'"%d:"' % n) for n in range(2000)])
@@ -111,9 +61,9 @@ class Gearman(harness.TestCase):
                   'case $line in \'{"type":"job",\'*) id=${line#*\'"id":"\'}; id=${id%%\'"\'*}; '
                   'printf "%s" "${1//\\$ID/$id}";; esac; done')
         command = [part.replace("$", "$$") for part in ("bash", "-c", script, "-", text)]
-        daemon = self.daemon(payload="text", queue=self.queue(), command=command)
+        daemon = self.daemon(payload="text", queue=queue(self.server), command=command)
 
-        packets = Waiting(self.port, "T", {}).finish(daemon)
+        packets = Waiting(self.server.port, "T", {}).finish(daemon)
 
         self.assertEqual(packets, [(WORK_DATA, b'a "b"'), (WORK_DATA, b"\0\xff"),
                                    (WORK_COMPLETE, b"end")])
@@ -121,22 +71,22 @@ class Gearman(harness.TestCase):
     def test_a_warning_is_a_warning(self):
         daemon = self.serve()
 
-        packets = Waiting(self.port, "Data", {"parts": 1, "warn": True}).finish(daemon)
+        packets = Waiting(self.server.port, "Data", {"parts": 1, "warn": True}).finish(daemon)
 
         self.assertEqual(packets, [(WORK_WARNING, b'"0:"'), (WORK_COMPLETE, b"1")])
 
     def test_a_server_that_does_not_read_stops_the_worker_and_loses_nothing(self):
         daemon = self.serve()
         size, parts = 256 * 1024, 300
-        client = Waiting(self.port, "Data", {"parts": parts, "size": size})
+        client = Waiting(self.server.port, "Data", {"parts": parts, "size": size})
         harness.poll("the first part", lambda: client.packets, explain=daemon.tail)
 
-        self.server.send_signal(signal.SIGSTOP)
+        self.server.signal(signal.SIGSTOP)
         try:
             paused = daemon.wait_event("worker paused")
             held = self.memory(daemon)
         finally:
-            self.server.send_signal(signal.SIGCONT)
+            self.server.signal(signal.SIGCONT)
         packets = client.finish(daemon)
 
         self.assertEqual((paused["worker"], paused["why"]),
@@ -154,10 +104,10 @@ class Gearman(harness.TestCase):
 
     def test_a_paused_worker_is_really_stopped(self):
         daemon = self.serve()
-        client = Waiting(self.port, "Data", {"parts": 300, "size": 256 * 1024})
+        client = Waiting(self.server.port, "Data", {"parts": 300, "size": 256 * 1024})
         harness.poll("the first part", lambda: client.packets, explain=daemon.tail)
 
-        self.server.send_signal(signal.SIGSTOP)
+        self.server.signal(signal.SIGSTOP)
         try:
             daemon.wait_event("worker paused")
             # It blocks in its own write: a moment later it has not got any further.
@@ -167,7 +117,7 @@ class Gearman(harness.TestCase):
                 counts.append(len(daemon.records("part")))
                 time.sleep(0.1)
         finally:
-            self.server.send_signal(signal.SIGCONT)
+            self.server.signal(signal.SIGCONT)
         client.finish(daemon)
 
         self.assertEqual(len(set(counts[len(counts) // 2:])), 1)
