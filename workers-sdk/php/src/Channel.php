@@ -15,11 +15,16 @@ class Channel
     private const LIBC = 'struct pollfd {int fd; short events; short revents;};
         int dup2(int, int); int fcntl(int, int, ...); int close(int); int open(const char *, int, ...);
         int poll(struct pollfd *, unsigned long, int); int *__errno_location(void);
-        ssize_t read(int, void *, size_t); ssize_t write(int, const char *, size_t);';
+        ssize_t read(int, void *, size_t); ssize_t write(int, const char *, size_t);
+        char *mmap(void *, size_t, int, int, int, long); int madvise(void *, size_t, int);';
     private const SIZE = 65536;
     private const F_DUPFD_CLOEXEC = 1030;
     private const EINTR = 4;
     private const EAGAIN = 11;
+    private const PAGE = 4096;
+    private const READ_WRITE = 3; // PROT_READ | PROT_WRITE
+    private const PRIVATE_PAGE = 0x22; // MAP_PRIVATE | MAP_ANONYMOUS
+    private const WIPE_ON_FORK = 18; // MADV_WIPEONFORK
 
     private static ?self $claimed = null;
     /** @var list<string> What has come and is not dealt with. */
@@ -37,6 +42,8 @@ class Channel
     private mixed $buffer = null;
     private mixed $poll = null;
     private mixed $wait = null; // The address of $poll.
+    private mixed $mark = null; // A page that is empty in a child.
+    protected int $pid;
 
     /** Takes the protocol away from descriptors 0 and 1; a worker is made of this later. */
     public static function claim(): void
@@ -51,7 +58,7 @@ class Channel
     protected function adopt(): void
     {
         if (self::$claimed !== null) {
-            foreach (['in', 'out', 'libc', 'buffer', 'poll', 'wait'] as $name) {
+            foreach (['in', 'out', 'libc', 'buffer', 'poll', 'wait', 'mark'] as $name) {
                 $this->$name = self::$claimed->$name;
             }
             $this->supervised = true;
@@ -107,6 +114,17 @@ class Channel
         $this->poll->fd = $this->in;
         $this->poll->events = 1;
         $this->wait = \FFI::addr($this->poll);
+        $page = $libc->mmap(null, self::PAGE, self::READ_WRITE, self::PRIVATE_PAGE, -1, 0);
+        if ($libc->madvise($page, self::PAGE, self::WIPE_ON_FORK) === 0) {
+            $page[0] = "\1";
+            $this->mark = $page;
+        }
+    }
+
+    /** Whether this is a child that a job forked. Asked for each job: a look at memory costs no system call. */
+    protected function forked(): bool
+    {
+        return $this->mark !== null ? $this->mark[0] === "\0" : \getmypid() !== $this->pid;
     }
 
     /** For a forked child, which must not speak for us nor hold our pipes open. */
@@ -168,8 +186,9 @@ class Channel
         if ($this->eof) {
             return false;
         }
-        if ($this->libc !== null) {
-            $ready = $this->libc->poll($this->wait, 1, $timeout);
+        $libc = $this->libc;
+        if ($libc !== null) {
+            $ready = $libc->poll($this->wait, 1, $timeout);
         } else {
             [$read, $write, $except] = [[$this->in], null, null];
             $ready = @stream_select($read, $write, $except, intdiv($timeout, 1000), $timeout % 1000 * 1000);

@@ -30,7 +30,6 @@ final class Worker extends Channel
     private bool $pending = false;
     private ?ForceKilled $killed = null;
     private int $refs = 0;
-    private int $pid;
 
     /** assoc: objects in arguments are arrays, as with json_decode; an empty one is told from no list then. */
     public function __construct(private bool $assoc = false)
@@ -194,7 +193,7 @@ final class Worker extends Channel
     {
         if (!$this->supervised) {
             fwrite(\STDERR, $line . "\n");
-        } elseif (\getmypid() === $this->pid) {
+        } elseif (!$this->forked()) {
             $this->guard++;
             $this->write($line);
             $this->unguard();
@@ -293,18 +292,22 @@ final class Worker extends Channel
     private function attempt(Task $task, Job $job): string
     {
         try {
-            $this->fire('onStart', $task, $job);
+            if (isset($this->hooks['onStart']) || isset($task->hooks['onStart'])) {
+                $this->fire('onStart', $task, $job);
+            }
             $result = ($task->run)($job->args, $job);
-            if (\getmypid() !== $this->pid) { // A fork that came back from the task.
+            if ($this->forked()) { // A fork that came back from the task.
                 exit(0);
             }
-            $this->fire('onDone', $task, $job, $result);
+            if (isset($this->hooks['onDone']) || isset($task->hooks['onDone'])) {
+                $this->fire('onDone', $task, $job, $result);
+            }
         } catch (Abort $error) {
             $job->followUps = [];
             return $this->outcome('abort', $job, Text::members(reason: Text::utf8($error->getMessage()),
                 requeue: $error->requeue, delay_ms: Text::ms($error->after)));
         } catch (\Throwable $error) {
-            if ($this->state === self::ABORTING || \getmypid() !== $this->pid) {
+            if ($this->state === self::ABORTING || $this->forked()) {
                 throw $error;
             }
             return $this->failed($task, $job, $error);
