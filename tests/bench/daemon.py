@@ -33,9 +33,9 @@ def status_fields(path):
 
 
 def context_switches(pid):
-    """How often the threads of a process have gone to sleep by themselves: their wake-ups."""
-    return sum(int(status_fields(f"/proc/{pid}/task/{task}/status")["voluntary_ctxt_switches"])
-               for task in os.listdir(f"/proc/{pid}/task"))
+    """How often each thread of a process has gone to sleep by itself: its wake-ups."""
+    return {task: int(status_fields(f"/proc/{pid}/task/{task}/status")["voluntary_ctxt_switches"])
+            for task in os.listdir(f"/proc/{pid}/task")}
 
 
 def memory_kib(pid):

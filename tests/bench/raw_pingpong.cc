@@ -47,6 +47,8 @@ Worker Spawn(char** command) {
   if (pid < 0) Die("fork");
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::setsid();  // As any supervisor must, to signal what a worker starts. It costs: a session is a
+                 // group of its own to the scheduler.
     if (::dup2(to[0], STDIN_FILENO) < 0 || ::dup2(from[1], STDOUT_FILENO) < 0) std::_Exit(127);
     ::execv(command[0], command);
     std::_Exit(127);
