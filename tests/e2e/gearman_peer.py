@@ -2,6 +2,7 @@
 every packet which comes back can be counted."""
 
 import json
+import pathlib
 import socket
 import struct
 import subprocess
@@ -9,6 +10,7 @@ import threading
 
 import harness
 
+PERL = str(pathlib.Path(__file__).parent / "peers/gearman.pl")
 SUBMIT_JOB, JOB_CREATED, WORK_STATUS, WORK_COMPLETE, WORK_FAIL = 7, 8, 12, 13, 14
 WORK_EXCEPTION, OPTION_REQ, OPTION_RES, WORK_DATA, WORK_WARNING = 25, 26, 27, 28, 29
 
@@ -52,6 +54,12 @@ def queue(*servers):
 def packet(kind, *parts):
     body = b"\0".join(parts)
     return b"\0REQ" + struct.pack(">II", kind, len(body)) + body
+
+
+def perl(server, *words):
+    """Gearman's own client, or worker, for Perl; it runs in the background."""
+    return subprocess.Popen(["perl", PERL, f"127.0.0.1:{server.port}", *words], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, text=True)
 
 
 class Waiting(threading.Thread):

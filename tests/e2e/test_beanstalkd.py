@@ -2,6 +2,7 @@
 program that speaks the protocol puts and finds."""
 
 import json
+import pathlib
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import tempfile
 import harness
 
 PROGRAM = shutil.which("beanstalkd") or "/usr/bin/beanstalkd"
+PEER = str(pathlib.Path(__file__).parent / "peers/beanstalk.rb")
 
 
 class Server:
@@ -74,6 +76,11 @@ class Beanstalkd(harness.TestCase):
         self.server = Server()
         self.addCleanup(self.server.close)
 
+    def wait_state(self, job, state):
+        """An outcome is counted before the server has it; None: the job is gone."""
+        harness.poll(f"{job} to be {state or 'gone'}",
+                     lambda: self.server.statistic(job, "state") == state)
+
     def start(self, **profile):
         return self.daemon(queue={
             "driver": "beanstalkd", "url": f"beanstalk://127.0.0.1:{self.server.port}",
@@ -93,6 +100,30 @@ class Beanstalkd(harness.TestCase):
 
         self.assertEqual(daemon.wait_record("note")["args"], {"n": 1})
         daemon.wait_counts(done=1)
+        self.wait_state(job, None)
+
+    def ruby(self, *words):
+        """The client for Ruby, beaneater."""
+        done = subprocess.run(["ruby", PEER, f"127.0.0.1:{self.server.port}", *words], text=True,
+                              capture_output=True, timeout=harness.DEADLINE)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_a_job_that_ruby_puts_is_done(self):
+        daemon = self.start()
+
+        self.ruby("put", "mail", '{"task":"Note","args":{"from":"Ruby"}}')
+
+        self.assertEqual(daemon.wait_record("note")["args"], {"from": "Ruby"})
+        daemon.wait_counts(done=1)
+
+    def test_a_job_of_ours_is_taken_by_ruby(self):
+        daemon = self.start()
+
+        job = daemon.enqueue("Elsewhere", {"n": 1})
+
+        body = json.loads(self.ruby("take", "thumbs/Elsewhere"))
+        self.assertEqual((body["task"], body["args"]), ("Elsewhere", {"n": 1}))
         self.assertIsNone(self.server.statistic(job, "state"))
 
     def test_a_caller_that_wants_a_result_is_refused(self):
@@ -139,13 +170,13 @@ class Beanstalkd(harness.TestCase):
 
         daemon.wait_event("queue up", count=2)
         self.assertEqual(daemon.wait_record("note")["args"], {"n": 2})
-        harness.poll("the job to be gone", lambda: not self.server.statistic(waiting, "state"))
+        self.wait_state(waiting, None)
 
     def test_a_dead_letter_is_buried_and_listed_and_retried_and_deleted(self):
         daemon = self.start(max_attempts=1)
         job = daemon.enqueue("Fail", {"message": "no luck"})
         daemon.wait_counts(dead=1)
-        self.assertEqual(self.server.statistic(job, "state"), "buried")
+        self.wait_state(job, "buried")
 
         letter = json.loads(self.failed(daemon, "list", "--json"))
         self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
@@ -155,6 +186,7 @@ class Beanstalkd(harness.TestCase):
         again = daemon.wait_record("job", count=2)
         self.assertEqual((again["job"], again["attempt"]), (job, 1))
         daemon.wait_counts(dead=2)
+        self.wait_state(job, "buried")
         letter = json.loads(self.failed(daemon, "list", "--json"))
         self.assertEqual(letter["id"], job)
 
@@ -180,7 +212,7 @@ class Beanstalkd(harness.TestCase):
 
         daemon.wait_counts(dead=1)
         self.assertEqual([entry["attempt"] for entry in daemon.records("job")], [1, 2])
-        self.assertEqual(self.server.statistic(job, "state"), "buried")
+        self.wait_state(job, "buried")
         self.assertIn('{"task":"Fail","args"', self.server.talk(f"peek {job}")[0])
 
     def test_a_short_time_to_run_is_touched(self):
@@ -191,7 +223,7 @@ class Beanstalkd(harness.TestCase):
         daemon.wait_counts(done=1)
 
         self.assertEqual(len(daemon.records("job")), 1)
-        self.assertIsNone(self.server.statistic(job, "state"))
+        self.wait_state(job, None)
 
     def test_a_job_that_no_free_worker_takes_goes_back_uncounted(self):
         daemon = self.start()
@@ -202,7 +234,7 @@ class Beanstalkd(harness.TestCase):
 
         job = daemon.enqueue("Fail", {"message": "no luck"})
 
-        harness.poll("it to be free", lambda: self.server.statistic(job, "state") == "ready")
+        self.wait_state(job, "ready")
         number, reserves = (int(self.server.statistic(job, name)) for name in ("pri", "reserves"))
         self.assertEqual(number & 255, reserves)
 
@@ -212,7 +244,7 @@ class Beanstalkd(harness.TestCase):
         job = self.server.put("thumbs", '{"task":"Other"}')
 
         daemon.wait_event("job left alone", task="Other")
-        harness.poll("it to be back", lambda: self.server.statistic(job, "state") == "delayed")
+        self.wait_state(job, "delayed")
         self.assertEqual(self.server.statistic(job, "pri"), "1024")
 
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 
 import harness
-from gearman_peer import WORK_COMPLETE, WORK_FAIL, WORK_WARNING, Server, Waiting, queue
+from gearman_peer import WORK_COMPLETE, WORK_FAIL, WORK_WARNING, Server, Waiting, perl, queue
 
 
 class Case(harness.TestCase):
@@ -95,6 +95,38 @@ class Servers(Case):
         # Nobody was left to be told of the result of the one whose server died.
         daemon.wait_event("job completed late")
         self.assertEqual(Waiting(other.port, "Echo", 3).finish(daemon), [(WORK_COMPLETE, b"3")])
+
+
+class Perl(Case):
+    """Its own client and worker for Perl on the other side."""
+
+    def run_perl(self, server, *words):
+        peer = perl(server, *words)
+        self.addCleanup(peer.kill)
+        out, _ = peer.communicate(timeout=harness.DEADLINE)
+        self.assertEqual(peer.returncode, 0)
+        return out
+
+    def test_a_client_has_its_jobs_done(self):
+        server = self.serve()
+        daemon = self.daemon(queue=queue(server))
+
+        self.run_perl(server, "background", "Note", '{"from":"Perl"}')
+
+        self.assertEqual(daemon.wait_record("note")["args"], {"from": "Perl"})
+        self.assertEqual(self.run_perl(server, "call", "Echo", '{"n":1}'), '{"n":1}')
+
+    def test_a_worker_does_our_job_and_its_result_comes_back(self):
+        server = self.serve()
+        daemon = self.daemon(queue=queue(server))
+        peer = perl(server, "serve", "Capitals")
+        self.addCleanup(peer.wait)
+        self.addCleanup(peer.kill)
+
+        self.assertEqual(daemon.call("Capitals", "abc"), "ABC")
+
+        peer.communicate(timeout=harness.DEADLINE)
+        self.assertEqual(peer.returncode, 0)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import tempfile
 
 import harness
 
+PEER = str(harness.BUILD / "tests/peer_nats")
 PROGRAM = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
@@ -75,6 +76,32 @@ class Nats(harness.TestCase):
 
         self.assertEqual(daemon.wait_record("note")["args"], {"n": 1})
         daemon.wait_counts(done=1)
+        harness.poll("an empty stream", lambda: self.server.messages() == 0)
+
+    def go(self, *words):
+        """The client for Go."""
+        if not os.path.exists(PEER) and os.environ.get("WORKMAN_REQUIRE_SERVERS") != "1":
+            self.skipTest("the client for Go is not installed")
+        done = subprocess.run([PEER, f"nats://127.0.0.1:{self.server.port}", *words], text=True,
+                              capture_output=True, timeout=harness.DEADLINE)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_a_job_that_go_publishes_is_done(self):
+        daemon = self.start()
+
+        self.go("publish", "workman.t.Note", '{"from":"Go"}')
+
+        self.assertEqual(daemon.wait_record("note")["args"], {"from": "Go"})
+        daemon.wait_counts(done=1)
+        harness.poll("an empty stream", lambda: self.server.messages() == 0)
+
+    def test_a_job_of_ours_is_taken_by_go(self):
+        daemon = self.start()
+
+        daemon.enqueue("Elsewhere", {"n": 1})
+
+        self.assertEqual(json.loads(self.go("take", "workman.t.Elsewhere")), {"n": 1})
         harness.poll("an empty stream", lambda: self.server.messages() == 0)
 
     def test_a_caller_that_wants_a_result_is_refused(self):
