@@ -32,6 +32,7 @@ class Channel
     protected bool $eof = false;
     /** While it is not 0 an interruption waits: no line is torn and no input is lost. */
     protected int $guard = 0;
+    protected bool $pending = false; // One waits.
     protected bool $supervised = false;
     private string $rest = '';
     private int $searched = 0;
@@ -147,14 +148,16 @@ class Channel
             return;
         }
         $line .= "\n";
+        $libc = $this->libc;
         while (true) {
-            $written = $this->libc !== null ? $this->libc->write($this->out, $line, \strlen($line)) : $this->put($line);
-            if ($written === \strlen($line)) {
+            $size = \strlen($line);
+            $written = $libc !== null ? $libc->write($this->out, $line, $size) : $this->put($line);
+            if ($written === $size) {
                 return;
             }
             if ($written > 0) {
                 $line = \substr($line, $written);
-            } elseif ($this->libc !== null && !in_array($this->libc->__errno_location()[0], [self::EINTR, self::EAGAIN], true)) {
+            } elseif ($libc !== null && !in_array($libc->__errno_location()[0], [self::EINTR, self::EAGAIN], true)) {
                 $this->gone();
             }
         }
@@ -198,19 +201,31 @@ class Channel
         }
         $this->guard++;
         $this->read();
-        $this->unguard();
+        $this->guard--;
+        if ($this->pending) {
+            $this->release();
+        }
         return true;
     }
 
     protected function unguard(): void
     {
         $this->guard--;
+        if ($this->pending) {
+            $this->release();
+        }
+    }
+
+    /** An interruption that waited may go on. */
+    protected function release(): void
+    {
     }
 
     private function read(): void
     {
-        if ($this->libc !== null) {
-            $got = $this->libc->read($this->in, $this->buffer, self::SIZE);
+        $libc = $this->libc;
+        if ($libc !== null) {
+            $got = $libc->read($this->in, $this->buffer, self::SIZE);
             if ($got < 0) {
                 return;
             }

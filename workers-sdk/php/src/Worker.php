@@ -27,7 +27,6 @@ final class Worker extends Channel
     private int $state = self::BOOTING;
     private bool $drain = false;
     private bool $refuse = false;
-    private bool $pending = false;
     private ?ForceKilled $killed = null;
     private int $refs = 0;
 
@@ -161,10 +160,9 @@ final class Worker extends Channel
         throw $this->killed = new ForceKilled('force killed');
     }
 
-    protected function unguard(): void
+    protected function release(): void
     {
-        $this->guard--;
-        if ($this->pending && $this->state === self::RUNNING) {
+        if ($this->state === self::RUNNING) {
             $this->interrupt();
         }
     }
@@ -313,7 +311,11 @@ final class Worker extends Channel
             return $this->failed($task, $job, $error);
         }
         try {
-            $body = $result === null ? '' : ',' . Text::payload('result', $result);
+            $body = match (true) {
+                $result === null => '',
+                $result instanceof Bytes => ',' . Text::payload('result', $result),
+                default => ',"result":' . \json_encode($result, Text::FLAGS, 511),
+            };
         } catch (\JsonException $error) {
             return $this->failed($task, $job, $error, 'unserialisable_result');
         }
@@ -322,7 +324,7 @@ final class Worker extends Channel
             return $this->failed($task, $job, new Permanent('the result needs ' . $size . ' bytes, a line has '
                 . $this->hello['max_line'], 'result_too_large'));
         }
-        return $this->outcome('done', $job, $body);
+        return $job->followUps ? $this->outcome('done', $job, $body) : '{"type":"done","id":"' . $job->id . '"' . $body . '}';
     }
 
     private function outcome(string $kind, Job $job, string $rest): string
@@ -404,7 +406,7 @@ final class Worker extends Channel
     /** The envelope is an array; what is in args is what the worker wants. Null for what is no message. */
     private function parse(string $line): ?array
     {
-        $message = Text::value($line, $this->assoc);
+        $message = \json_decode($line, $this->assoc, Text::DEPTH);
         if ($message instanceof \stdClass) {
             $message = (array) $message;
         }

@@ -156,7 +156,8 @@ final class Task
 /** JSON as the protocol wants it, and what goes to stderr. */
 final class Text
 {
-    private const FLAGS = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PRESERVE_ZERO_FRACTION
+    public const DEPTH = 600; // How deep what comes may nest.
+    public const FLAGS = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PRESERVE_ZERO_FRACTION
         | JSON_THROW_ON_ERROR;
 
     public static function json(mixed $value): string
@@ -167,7 +168,7 @@ final class Text
     /** Null for what is no JSON. */
     public static function value(string $json, bool $assoc = false): mixed
     {
-        return \json_decode($json, $assoc, 600);
+        return \json_decode($json, $assoc, self::DEPTH);
     }
 
     public static function ms(int|float|null $seconds): ?int
