@@ -217,6 +217,7 @@ void Pool::OnGone(Slot& slot, const Exit& exit, TimePoint now) {
                        slot.cause != Cause::kTimeLimit && slot.cause != Cause::kStalled;
   const bool proven =
       slot.ever_ready && (slot.jobs_finished > 0 || After(slot.spawned_at, kProvenLife) <= now);
+  const auto place = static_cast<std::ptrdiff_t>(outbox_.actions.size());
   int failure = 0;
   if (unasked && !proven) {
     CountFailure(slot, exit, now);
@@ -224,7 +225,9 @@ void Pool::OnGone(Slot& slot, const Exit& exit, TimePoint now) {
   } else if (unasked) {
     next_start_ = std::max(next_start_, After(now, limits_->respawn_min));
   }
-  outbox_.actions.emplace_back(action::WorkerEnded{slot.id, exit.how, failure});
+  // The log tells the failure before what follows from it.
+  outbox_.actions.emplace(outbox_.actions.begin() + place,
+                          action::WorkerEnded{slot.id, exit.how, failure});
 }
 
 void Pool::CountFailure(const Slot& slot, const Exit& exit, TimePoint now) {

@@ -46,7 +46,7 @@ TEST_CASE("a worker that fails to start is replaced with growing pauses until de
 
   world.Gone(1, kCrash);
 
-  CHECK(world.Seen() == "degraded failure:5");
+  CHECK(world.Seen() == "failure:5 degraded");
   CHECK(world.core.phase() == DaemonPhase::kDegraded);
   world.Pass(Duration{29'999});
   CHECK(world.Seen().empty());
