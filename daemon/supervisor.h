@@ -92,7 +92,7 @@ class Supervisor {
   // supervisor_spawn.cc: processes begin and end.
   [[nodiscard]] io::ChildSpec MakeSpec(const WorkerProcess& worker, const Slot& slot) const;
   void WriteHello(WorkerProcess& worker, const Slot& slot);
-  void OnGone(SlotId slot, const io::ExitStatus& status);
+  void OnGone(SlotId id, const io::ExitStatus& status);
   void OnStdoutEof(WorkerProcess& worker);
   void OnWriteError(WorkerProcess& worker, int error);
   void WatchWrites(WorkerProcess& worker);
@@ -100,7 +100,7 @@ class Supervisor {
   void MarkUndelivered(WorkerProcess& worker);
   void NoteEnd(WorkerProcess& worker, const Slot& slot, const Exit& exit);
 
-  void EndLife(SlotId slot, const Exit& exit);
+  void EndLife(SlotId id, const Exit& exit);
 
   // supervisor_exec.cc: a process for each job. Such a worker is there without a process while it
   // is idle.
@@ -115,7 +115,7 @@ class Supervisor {
                                               const Delivery& delivery) const;
   void OnProgramOutput(WorkerProcess& worker, std::string_view bytes);
   void OnControlLine(WorkerProcess& worker, const workman::protocol::Line& line);
-  void OnProgramGone(SlotId slot, const io::ExitStatus& status);
+  void OnProgramGone(SlotId id, const io::ExitStatus& status);
   void SettleProgram(WorkerProcess& worker, const io::ExitStatus& status);
 
   // supervisor_filter.cc: one message in, one message out.

@@ -144,7 +144,7 @@ io::ChildSpec Supervisor::MakeProgramSpec(const WorkerProcess& worker,
       {"WORKMAN_JOB=", job.id},
       {"WORKMAN_CTL=", "3"}};
   for (const auto& [name, value] : variables) {
-    std::erase_if(spec.env, [&](const std::string& one) { return one.starts_with(name); });
+    std::erase_if(spec.env, [key = name](const std::string& one) { return one.starts_with(key); });
     spec.env.push_back(std::string(name) + value);
   }
   return spec;
@@ -260,9 +260,10 @@ void Supervisor::OnProgramGone(SlotId id, const io::ExitStatus& status) {
   worker.program.reset();
   if (settle && !IsClimbing(slot)) return;
   Exit exit{std::nullopt, std::nullopt, status.ToString(), false, worker.stderr_tail};
-  if (!no_start)
+  if (!no_start) {
     (status.signal != 0 ? exit.signal : exit.code) =
         status.signal != 0 ? status.signal : status.code;
+  }
   EndLife(id, exit);
 }
 

@@ -14,6 +14,7 @@ namespace workmand {
 template <typename Tag, typename Number>
 struct Id {
   Number value{};
+  // NOLINTNEXTLINE(modernize-use-nullptr): the linter takes the 0 in it for a pointer.
   friend constexpr auto operator<=>(Id, Id) = default;
 };
 

@@ -92,8 +92,8 @@ void Core::OnForce(SlotId id, Cause cause, TimePoint now) {
   workers_.Force(slot, cause, now);
 }
 
-void Core::OnHold(SlotId id, std::string why, TimePoint now) {
-  pool_.Hold(workers_.at(id), std::move(why), now);
+void Core::OnHold(SlotId id, const std::string& why, TimePoint now) {
+  pool_.Hold(workers_.at(id), why, now);
   if (NobodyServes()) dispatcher_.GiveBackHeld();
   unbalanced_ = true;
 }

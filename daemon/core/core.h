@@ -52,22 +52,22 @@ class Core {
   void Begin(TimePoint now);
 
   // Workers.
-  ReadyIs OnReady(SlotId slot, std::shared_ptr<const Announcement> announced, TimePoint now);
-  OutcomeIs OnOutcome(SlotId slot, std::string_view delivery, OutcomeReport& report, TimePoint now);
+  ReadyIs OnReady(SlotId id, std::shared_ptr<const Announcement> announced, TimePoint now);
+  OutcomeIs OnOutcome(SlotId id, std::string_view delivery, OutcomeReport& report, TimePoint now);
   /// `delivery` may be empty (all of them). False when it names none in flight.
-  bool OnHeartbeat(SlotId slot, std::string_view delivery, Duration extend, TimePoint now);
+  bool OnHeartbeat(SlotId id, std::string_view delivery, Duration extend, TimePoint now);
   /// Its output is left unread (back-pressure), or read again.
-  void OnUnread(SlotId slot, bool unread, TimePoint now);
-  void OnRetire(SlotId slot, TimePoint now);
+  void OnUnread(SlotId id, bool unread, TimePoint now);
+  void OnRetire(SlotId id, TimePoint now);
   /// `scored`: adds to the count that max_violations limits.
-  void OnViolation(SlotId slot, bool severe, bool scored, TimePoint now);
+  void OnViolation(SlotId id, bool severe, bool scored, TimePoint now);
   /// The worker cannot be fed, or has cut itself off: the abort rung.
-  void OnForce(SlotId slot, Cause cause, TimePoint now);
+  void OnForce(SlotId id, Cause cause, TimePoint now);
   /// The command of the worker's generation cannot be run: the pool is held until a reload.
-  void OnHold(SlotId slot, std::string why, TimePoint now);
+  void OnHold(SlotId id, const std::string& why, TimePoint now);
   /// The line of this delivery did not fully reach the worker.
-  void OnUndelivered(SlotId slot, std::string_view delivery);
-  void OnGone(SlotId slot, const Exit& exit, TimePoint now);
+  void OnUndelivered(SlotId id, std::string_view delivery);
+  void OnGone(SlotId id, const Exit& exit, TimePoint now);
 
   // The queue.
   void OnJobs(std::vector<Job>& jobs, TimePoint now);

@@ -20,7 +20,7 @@ std::uint64_t Spread(std::uint64_t& seed) {
 
 }  // namespace
 
-Random::Random(std::uint64_t seed) : state_{} {
+Random::Random(std::uint64_t seed) {
   for (std::uint64_t& word : state_) word = Spread(seed);
 }
 
@@ -78,7 +78,7 @@ JobPolicy Resolve(const Job& job, const Limits& limits, const Announcement* anno
 }
 
 Duration RetryDelay(const RetryBackoff& backoff, int attempt, double random_fraction) {
-  const double longest = static_cast<double>(backoff.max.count());
+  const auto longest = static_cast<double>(backoff.max.count());
   const double grown =
       static_cast<double>(backoff.min.count()) * std::pow(backoff.factor, std::max(0, attempt - 1));
   const double capped = std::min(grown, longest);

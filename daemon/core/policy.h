@@ -1,6 +1,7 @@
 // Retry and blame: which limits apply to a job, whether a failed one comes back, and when. Pure.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "daemon/base/job.h"
@@ -21,7 +22,7 @@ class Random {
   DeliveryId NextDeliveryId();
 
  private:
-  std::uint64_t state_[4];
+  std::array<std::uint64_t, 4> state_{};
 };
 
 /// What applies to one job on one worker. Precedence: the job's own, `tasks.NAME`, announced by

@@ -260,7 +260,7 @@ void Pool::CountFailure(const Slot& slot, const Exit& exit, TimePoint now) {
   }
 }
 
-void Pool::Hold(const Slot& slot, std::string why, TimePoint now) {
+void Pool::Hold(const Slot& slot, const std::string& why, TimePoint now) {
   // What an older generation cannot run, the one that took over may.
   if (slot.generation != committed_ || stopping() || hold_) return;
   hold_ = true;

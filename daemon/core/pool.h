@@ -45,7 +45,7 @@ class Pool {
   /// After Workers::Gone. `cause`, `ever_ready` and the like are still those of the ended life.
   void OnGone(Slot& slot, const Exit& exit, TimePoint now);
   /// What the profile runs cannot work: nobody takes a job before the next reload.
-  void Hold(const Slot& slot, std::string why, TimePoint now);
+  void Hold(const Slot& slot, const std::string& why, TimePoint now);
   /// Starts and retires what the present state calls for.
   void Balance(TimePoint now);
   /// When Balance must run next although nothing happens.

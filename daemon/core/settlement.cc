@@ -86,7 +86,7 @@ void Dispatcher::SettleRest(const Slot& slot, std::vector<Delivery> rest, const 
       Report(&slot, delivery.job.get(), Outcome::kAbort, action::JobEnded::Next::kBack, {}, report);
       GiveBack(std::move(delivery.job));
     } else if (delivery.timed_out) {
-      report.message = end.note.empty() ? std::string_view(cause) : message;
+      report.message = end.note.empty() ? cause : message;
       report.limit = delivery.time_limit;
       Fail(&slot, std::move(delivery.job), policy, Outcome::kTimeout, report, now);
     } else if (by_us) {

@@ -24,7 +24,7 @@ namespace workmand {
 /// The job itself stays where it is in memory: on its way it is handed on some ten times.
 class HeldJob {
  public:
-  explicit HeldJob(Job job) : job_(std::make_unique<Job>(std::move(job))), held_(true) {}
+  explicit HeldJob(Job job) : job_(std::make_unique<Job>(std::move(job))) {}
   HeldJob(HeldJob&& other) noexcept
       : job_(std::move(other.job_)), held_(std::exchange(other.held_, false)) {}
   HeldJob& operator=(HeldJob&& other) noexcept {
@@ -48,7 +48,7 @@ class HeldJob {
 
  private:
   std::unique_ptr<Job> job_;  ///< null once moved from
-  bool held_;
+  bool held_ = true;
 };
 
 /// What a worker announced of one task. Absent = not stated.

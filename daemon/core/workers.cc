@@ -64,8 +64,9 @@ Delivery& Workers::Assign(Slot& slot, Delivery delivery, TimePoint now) {
 }
 
 Delivery Workers::TakeOutcome(Slot& slot, Delivery& delivery, TimePoint now) {
+  const auto place = &delivery - slot.in_flight.data();
   Delivery taken = std::move(delivery);
-  slot.in_flight.erase(slot.in_flight.begin() + (&delivery - slot.in_flight.data()));
+  slot.in_flight.erase(slot.in_flight.begin() + place);
   ++slot.jobs_finished;
   StartRunning(slot, now);
   if (slot.in_flight.empty()) slot.idle_since = now;

@@ -46,6 +46,7 @@ class Metronome {
   Metronome(Loop& loop, Duration every, std::function<void()> beat);
   Metronome(const Metronome&) = delete;
   Metronome& operator=(const Metronome&) = delete;
+  ~Metronome() = default;
 
  private:
   UvHandle<uv_timer_t> timer_;
@@ -61,6 +62,7 @@ class Notifier {
   Notifier(Loop& loop, std::string socket) : loop_(loop), socket_(std::move(socket)) {}
   Notifier(const Notifier&) = delete;
   Notifier& operator=(const Notifier&) = delete;
+  ~Notifier() = default;
 
   [[nodiscard]] bool wanted() const { return !socket_.empty(); }
   /// True while texts wait because the manager does not read.

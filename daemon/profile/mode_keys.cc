@@ -48,6 +48,7 @@ std::string_view WordOf(ExitMeaning meaning) {
 void ReadExitCodes(Draft& draft, const Field& field) {
   if (!field.IsMapping()) return;
   std::vector<std::string> words;
+  words.reserve(kMeanings.size());
   for (const auto& choice : kMeanings) words.emplace_back(choice.word);
   for (const YamlNode::Entry& entry : field.node().entries) {
     const Field value = field.Below(entry.value, entry.key);
