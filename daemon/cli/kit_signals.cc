@@ -69,7 +69,7 @@ void AbortIdle(Bench& bench) {
 /// One `abort`, its hook having run, and exit 0.
 Said ExpectAbort(Subject& subject, const std::string& id) {
   subject.Signal(SIGABRT, "ABRT");
-  const Said said = subject.Outcome(id, subject.Scaled(kSoon));
+  Said said = subject.Outcome(id, subject.Scaled(kSoon));
   Expect(said.type == "abort", "the interrupted job was answered with " + said.type);
   subject.EndsWell(subject.Scaled(kSoon), "the abort");
   const std::string& words = subject.talk().stderr_text();

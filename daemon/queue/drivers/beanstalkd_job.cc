@@ -146,7 +146,7 @@ std::string MakeBody(const Enqueue& job) {
   if (IsTight(job.payload) && json::IsJson(job.payload, json::kMaxPayloadDepth)) {
     body += ",\"args\":" + job.payload;
   } else {
-    body += ",\"base64\":\"";
+    body += R"(,"base64":")";
     json::AppendBase64(body, job.payload);
     body += '"';
   }

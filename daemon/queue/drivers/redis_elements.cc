@@ -74,7 +74,7 @@ std::string ToPayload(std::string_view arguments, int whole) {
 
 std::string WithMeta(std::string_view body, const Meta& meta) {
   std::string element(body.substr(0, body.rfind('}')));
-  element += ",\"workman\":{\"id\":" + QuotedWithoutBraces(meta.id);
+  element += R"(,"workman":{"id":)" + QuotedWithoutBraces(meta.id);
   if (!meta.unique.empty()) element += ",\"unique\":" + QuotedWithoutBraces(meta.unique);
   for (const auto& [name, value] : {std::pair<const char*, int>("ends", meta.ends),
                                     std::pair<const char*, int>("seen", meta.seen),

@@ -174,7 +174,7 @@ void CheckListKeys(const QueueOptions& options, bool has_namespace,
     for (const std::string& queue : *queues) {
       if (queue.empty() || queue == "*") {
         errors.push_back({std::string(kQueuesKey), "must be names of queues (got \"" + queue +
-                                                       "\"): \"*\" has no order of priority"});
+                                                       R"("): "*" has no order of priority)"});
       }
     }
   }

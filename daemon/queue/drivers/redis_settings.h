@@ -33,7 +33,7 @@ struct Settings {
 
 /// "redis://[user:password@]host[:port][/database]". A URL of another scheme, and one that asks for
 /// TLS, is refused with a sentence that does not repeat it.
-[[nodiscard]] Result<Address> ParseAddress(std::string_view url);
+[[nodiscard]] Result<Address> ParseAddress(std::string_view text);
 
 /// Adds what is wrong with `url`, with unknown keys, and with values that are no plain words.
 /// `own`: the driver's keys besides `url`.

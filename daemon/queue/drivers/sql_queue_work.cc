@@ -40,6 +40,7 @@ void SqlQueue::ReadLook(std::span<const Rows> rows, std::size_t first) {
   std::vector<Job>& jobs = look_.jobs();
   if (settings_.two_steps) {
     std::vector<std::int64_t> ids;
+    ids.reserve(jobs.size());
     for (const Job& job : jobs) ids.push_back(HoldOf(job.token).id);
     std::vector<Statement> hold;
     if (!ids.empty()) hold.push_back(sql().HoldChosen(look_.plan(), ids).value());
