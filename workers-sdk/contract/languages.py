@@ -44,7 +44,7 @@ LANGUAGES = {
         command=[*RUBY, str(SDKS / "ruby/fixture.rb")],
         example=[*RUBY, str(SDKS / "ruby/examples/thumbs.rb")],
         producer=[*RUBY, str(SDKS / "ruby/producer.rb")],
-        file="fixture.rb", library="workman.rb", suffix=".rb",
+        file="fixture.rb", library="lib/workman", suffix=".rb",
         task_file="Workman.task(%r) { |args| args }\n", error_class="RuntimeError"),
     "php": php("php"),
     # As where ext-ffi is missing: children inherit the protocol.
