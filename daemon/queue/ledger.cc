@@ -69,6 +69,7 @@ class LedgeredQueue final : public Queue {
   void Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout, const Waker& waker) override;
   void Apply(std::span<const Update> updates, std::span<Applied> answers) override;
   Duration Tick() override;
+  [[nodiscard]] TimePoint TickDue() const override { return inner_->TickDue(); }
   std::vector<DeadLetter> DeadLetters(std::size_t limit) override;
   bool RetryDead(std::string_view id) override;
   bool DropDead(std::string_view id) override;

@@ -15,6 +15,7 @@ class PrefixedQueue final : public Queue {
   void Connect() override { inner_->Connect(); }
   void Disconnect() noexcept override { inner_->Disconnect(); }
   Duration Tick() override { return inner_->Tick(); }
+  [[nodiscard]] TimePoint TickDue() const override { return inner_->TickDue(); }
   std::optional<std::int64_t> OldestMs() override { return inner_->OldestMs(); }
 
   void RegisterTasks(std::span<const Subscription> tasks) override {

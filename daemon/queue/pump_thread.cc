@@ -188,6 +188,7 @@ void PumpThread::Deliver() {
     if (held_.empty()) next_renewal_ = After(Clock::now(), options_.lease_time / 3);
     for (const Job& job : jobs_) held_.insert(job.token);
   }
+  next_tick_ = std::min(next_tick_, session_.driver().TickDue());
   mailbox_.PushJobs(jobs_);
 }
 

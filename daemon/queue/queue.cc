@@ -72,6 +72,10 @@ Duration Queue::Tick() {
   return Duration{60'000};
 }
 
+TimePoint Queue::TickDue() const {
+  return kNever;
+}
+
 std::optional<std::uint64_t> Queue::Size(std::string_view /*task*/) {
   return std::nullopt;
 }

@@ -166,6 +166,10 @@ class [[gnu::visibility("default")]] Queue {
 
   /// Housekeeping (expired leases, old results, heartbeats); returns when to call it next.
   virtual Duration Tick();
+  /// When Tick is due at the latest, asked after each Dequeue that brought jobs: a driver that
+  /// renews holds of its own may need it sooner than its last Tick could know. kNever: as Tick
+  /// said.
+  [[nodiscard]] virtual TimePoint TickDue() const;
   /// Jobs waiting of one task ("" = all), where kCount.
   virtual std::optional<std::uint64_t> Size(std::string_view task);
   /// Age of the oldest waiting job in ms, where the queue knows.

@@ -44,6 +44,7 @@ class BeanstalkdQueue final : public Queue {
   void Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout, const Waker& waker) override;
   void Apply(std::span<const Update> updates, std::span<Applied> answers) override;
   Duration Tick() override;
+  [[nodiscard]] TimePoint TickDue() const override { return next_touch_; }
   std::optional<std::uint64_t> Size(std::string_view task) override;
 
   std::vector<DeadLetter> DeadLetters(std::size_t limit) override;

@@ -38,6 +38,7 @@ class NatsQueue final : public Queue {
   void Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout, const Waker& waker) override;
   void Apply(std::span<const Update> updates, std::span<Applied> answers) override;
   Duration Tick() override;
+  [[nodiscard]] TimePoint TickDue() const override { return next_touch_; }
 
  private:
   /// A task that is served.

@@ -46,6 +46,7 @@ class Bell {
 class Script {
  public:
   std::uint32_t caps = 0;
+  TimePoint tick_due = kNever;  ///< what TickDue says; set before the thread starts
   /// Called on the queue's thread without the lock; may throw. Set before the thread starts.
   std::function<void(int nth)> on_connect;
   std::function<void(std::span<const Update>, std::span<Applied>)> on_apply;
@@ -88,6 +89,7 @@ class Script {
   std::vector<Update> applied;
   std::vector<std::vector<Subscription>> subscriptions;
   std::vector<Enqueue> put;
+  int ticks = 0;
 
  private:
   friend class FakeQueue;
@@ -157,6 +159,11 @@ class FakeQueue final : public Queue {
     });
     if (!script_->on_apply) std::fill(answers.begin(), answers.end(), Applied::kOk);
   }
+  Duration Tick() override {
+    Note([this] { return ++script_->ticks; });
+    return Duration{60'000};
+  }
+  [[nodiscard]] TimePoint TickDue() const override { return script_->tick_due; }
   std::optional<std::uint64_t> Size(std::string_view /*task*/) override { return 17; }
 
  private:

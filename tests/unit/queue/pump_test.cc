@@ -37,6 +37,19 @@ TEST_CASE("an offer wakes a pump that waits with credit", "[queue]") {
   REQUIRE(harness.UntilJobs(1));
 }
 
+TEST_CASE("a driver that must tick sooner for a job is not left to its last tick", "[queue]") {
+  PumpHarness harness;
+  harness.script->tick_due = TimePoint{};
+  harness.Start();
+  harness.pump().Grant(1);
+  REQUIRE(harness.script->Until([&] { return harness.script->ticks == 1; }));
+
+  harness.script->Offer("x");
+
+  REQUIRE(harness.UntilJobs(1));
+  CHECK(harness.script->Until([&] { return harness.script->ticks > 1; }));
+}
+
 TEST_CASE("what was posted while the driver was busy goes in batches", "[queue]") {
   std::promise<void> entered;
   std::promise<void> gate;
