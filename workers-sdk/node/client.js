@@ -2,6 +2,7 @@
 // The producer: puts jobs on a profile's queue through the daemon's control socket.
 
 const fs = require('fs');
+const util = require('util');
 const { members, payload } = require('./encode');
 
 /** The daemon refused the request; the message is its sentence. */
@@ -85,7 +86,8 @@ class Client {
         trusted(path);
         return await dial(path);
       } catch (error) {
-        tried.push(`  ${path}: ${error.message}`);
+        const known = util.getSystemErrorMap().get(error.errno); // Without the path and the call.
+        tried.push(`  ${path}: ${known ? known[1] : error.message}`);
       }
     }
     throw new NoDaemon(

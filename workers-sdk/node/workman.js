@@ -530,10 +530,9 @@ class Worker {
     try {
       message = JSON.parse(line);
     } catch {
-      if (line.trim()) note(`a line that cannot be read: ${line.slice(0, 100)}`);
-      return;
+      return this.unreadable(line);
     }
-    if (message === null || typeof message !== 'object') return;
+    if (message === null || typeof message !== 'object') return undefined;
     switch (message.type) {
       case 'job': return this.take(message);
       case 'cancel': return this.cancel(message);
@@ -550,6 +549,16 @@ class Worker {
         return undefined;
       default: return undefined;
     }
+  }
+
+  /** Not JSON; if it is a job all the same, that is answered. */
+  unreadable(line) {
+    if (!line.trim()) return;
+    note(`a line that cannot be read: ${line.slice(0, 100)}`);
+    const job = /^\{"type":"job","id":"([0-9A-Za-z]+)".*\}\s*$/s.exec(line);
+    if (!job) return;
+    const error = { message: 'JavaScript cannot read these arguments', code: 'unreadable_args' };
+    this.send(`{"type":"fail","id":"${job[1]}"${members({ error })}}`);
   }
 
   take(message) {

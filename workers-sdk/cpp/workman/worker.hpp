@@ -12,6 +12,7 @@
 // main thread waits for signals.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cctype>
 #include <chrono>

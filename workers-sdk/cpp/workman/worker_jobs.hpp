@@ -163,13 +163,17 @@ inline void Worker::Handle(const std::string& line) {
   }
   if (line.find_first_not_of(" \t\r") == std::string::npos) return;
   detail::Note("a line that cannot be read: " + line.substr(0, 100));
-  // A job whose arguments nest too deep is answered all the same.
+  // A job whose arguments are bad, or nest too deep, is answered all the same.
   constexpr std::string_view kStart = R"({"type":"job","id":")";
-  if (error != protocol::JsonError::kDepth || !line.starts_with(kStart)) return;
+  const std::size_t last = line.find_last_not_of(" \t\r");
+  if (!line.starts_with(kStart) || line[last] != '}') return;
   const std::string id = line.substr(kStart.size(), line.find('"', kStart.size()) - kStart.size());
-  channel_.Send(R"({"type":"fail","id":")" + id +
-                R"(","error":{"message":"the arguments nest too deep","code":"unreadable_args"}})" +
-                "\n");
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0; };
+  if (id.empty() || !std::all_of(id.begin(), id.end(), plain)) return;
+  const std::string why = error == protocol::JsonError::kDepth ? "the arguments nest too deep"
+                                                               : "the arguments cannot be read";
+  channel_.Send(R"({"type":"fail","id":")" + id + R"(","error":{"message":")" + why +
+                R"(","code":"unreadable_args"}})" + "\n");
 }
 
 inline void Worker::Answer(const Job& job, std::string_view kind, std::string_view rest) {

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""How tasks are declared, and in which order their hooks run."""
+"""What is Python's alone: how tasks are declared, in which order their hooks run, what an import does,
+and values and errors that other languages do not have."""
 
+import os
+import pathlib
+import signal
 import subprocess
 import sys
 import unittest
 
-import kit
+PYTHON = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(PYTHON), str(PYTHON.parent / "contract")]
 
-sys.path.insert(0, str(kit.FOLDER))
+import kit  # noqa: E402
 
 import workman  # noqa: E402
 
@@ -77,6 +82,52 @@ class Declarations(unittest.TestCase):
             "null"])
         self.assertEqual(self.order("1"), [
             "all on_boot", "all on_start", "its own", "all on_fail", "its own", "all on_exit"])
+
+
+class Imports(unittest.TestCase):
+    def run_code(self, code, *options):
+        return subprocess.run([sys.executable, *options, "-c", code], capture_output=True,
+                              env=kit.environment(), timeout=kit.DEADLINE).stdout
+
+    def test_an_import_touches_no_descriptor(self):
+        self.assertEqual(self.run_code(
+            "import os; os.write(1, b'a'); import workman; os.write(1, b'b')"), b"ab")
+
+    def test_an_import_loads_little(self):
+        loaded = self.run_code("import sys, workman; print(' '.join(sys.modules))", "-S")
+        for heavy in ("typing", "dataclasses", "traceback", "inspect", "threading", "socket",
+                      "subprocess", "logging", "importlib.util"):
+            self.assertNotIn(heavy, loaded.decode().split())
+
+
+class Values(kit.TestCase):
+    def worker(self, ready=True, **options):
+        return super().worker(ready, command=[sys.executable, str(PYTHON / "fixture.py")], **options)
+
+    def test_integers_of_any_size_and_lone_surrogates_come_back(self):
+        worker = self.worker()
+        for value in (2 ** 70, "\ud800"):
+            self.assertEqual(worker.call("kit.echo", value).get("result"), value)
+
+    def test_arguments_beyond_python_are_answered(self):
+        worker = self.worker()
+        worker.write(b'{"type":"job","id":"abcdefghijkl","task":"kit.echo","attempt":1,"args":'
+                     + b"[" * 100000 + b"]" * 100000 + b"}\n")
+        self.assertEqual(worker.next("fail")["error"]["code"], "unreadable_args")
+
+    def test_the_reason_of_an_abort_names_the_function(self):
+        worker = self.worker()
+        worker.job("kit.sleep", {"s": 600})
+        worker.next("progress")
+        worker.signal(signal.SIGABRT)
+        self.assertIn("in sleep", worker.next("abort")["reason"])
+
+    def test_the_errors_of_the_client_are_of_one_family(self):
+        self.assertTrue(issubclass(workman.JobFailed, workman.ClientError))
+        self.assertTrue(issubclass(workman.NoDaemon, workman.ClientError))
+        os.environ.pop("WORKMAN_PROFILE", None)
+        with self.assertRaises(ValueError):
+            workman.Client()
 
 
 if __name__ == "__main__":

@@ -8,13 +8,11 @@ import pathlib
 import queue
 import secrets
 import subprocess
-import sys
 import threading
 import time
 import unittest
 
-FOLDER = pathlib.Path(__file__).resolve().parents[1]
-FIXTURE = str(FOLDER / "fixture.py")
+SDKS = pathlib.Path(__file__).resolve().parents[1]
 DEADLINE = 60.0 * (3 if os.environ.get("WORKMAN_SLOW") == "1" else 1)
 HELLO = {"type": "hello", "proto": 1, "proto_min": 1, "daemon": "kit/1", "profile": "kit",
          "worker": "kit-1", "generation": 1, "max_line": 16777216,
@@ -23,11 +21,11 @@ HELLO = {"type": "hello", "proto": 1, "proto_min": 1, "daemon": "kit/1", "profil
 
 def environment(**more):
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WORKMAN")}
-    return {**kept, "PYTHONPATH": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {**kept, "PYTHONPATH": str(SDKS / "python"), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 class Worker:
-    def __init__(self, command=(sys.executable, FIXTURE), hello=HELLO, env=None, **options):
+    def __init__(self, command, hello=HELLO, env=None, **options):
         options.setdefault("stdin", subprocess.PIPE)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
@@ -133,6 +131,7 @@ class Worker:
 
 class TestCase(unittest.TestCase):
     def worker(self, ready=True, **options):
+        """A worker with these options; ready: it has announced itself."""
         worker = Worker(**options)
         self.addCleanup(self.end, worker)
         if ready:
