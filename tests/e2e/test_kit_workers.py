@@ -41,7 +41,7 @@ class GoodWorkers(Kit):
         self.check_sdk("python3", SDKS / "python/fixture.py")
 
     def test_the_perl_sdk_passes_all(self):
-        self.check_sdk("perl", SDKS / "perl/t/fixture_worker.pl")
+        self.check_sdk("perl", SDKS / "perl/fixture.pl")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,18 @@ def node():
         without=frozenset({"fork", "int64", "stacks"}))
 
 
+def perl():
+    return Language(
+        command=["perl", str(SDKS / "perl/fixture.pl")],
+        example=["perl", str(SDKS / "perl/example/thumbs.pl")],
+        producer=["perl", str(SDKS / "perl/producer.pl")],
+        file="fixture.pl", library="Workman/Worker.pm", suffix=".pl",
+        task_file="our $set->add(Workman::Task->new('%s' => sub { return $_[0] }));\n1;\n",
+        boom=r"boom at \S+fixture\.pl line \d+\.",
+        error_class="die", refused="Workman::Refused", rude="a rude hook",
+        without=frozenset({"threads", "concurrency", "cooperation"}))
+
+
 def compiled(language, **more):
     fixture = str(BUILT / ("fixture_" + language))
     return Language(command=[fixture], example=[str(BUILT / ("thumbs_" + language))],
@@ -103,6 +115,7 @@ def compiled(language, **more):
 
 LANGUAGES = {
     "python": python(),
+    "perl": perl(),
     "ruby": ruby(),
     "php": php("php"),
     # As where ext-ffi is missing: children inherit the protocol.

@@ -137,11 +137,17 @@ class Signals(Case):
         worker.signal(signal.SIGABRT)
         self.assertEqual(worker.next("abort")["id"], job)
 
-    def race(self, number, delay, task, args):
-        """A signal so long after the job was written; it may hit the job anywhere, or nothing."""
+    def race(self, number, delay, task, args, close=False):
+        """A signal so long after the job was written; it may hit the job anywhere, or nothing.
+        close: the end of the input comes with it."""
         worker = self.worker()
         worker.call("kit.echo", 1)
-        timer = threading.Timer(delay, worker.signal, [number])
+
+        def strike():
+            worker.signal(number)
+            if close:
+                worker.close()
+        timer = threading.Timer(delay, strike)
         job = worker.job(task, args)
         timer.start()
         status, messages = worker.rest()
@@ -156,8 +162,9 @@ class Signals(Case):
         moments = random.Random(seed)
         print("seed", seed)
         seen = collections.Counter(
-            self.race(signal.SIGABRT, moments.uniform(*LANGUAGE.window), "kit.sleep", {"s": 0.01})
-            for _ in range(ROUNDS))
+            self.race(signal.SIGABRT, moments.uniform(*LANGUAGE.window), "kit.sleep", {"s": 0.01},
+                      close=number % 2 == 1)
+            for number in range(ROUNDS))
         print(dict(seen))
         self.assertLessEqual(set(seen), {"done", "abort"})
 

@@ -24,6 +24,7 @@ our $killed;       # the ForceKilled that was thrown, even if the job's code has
 our $shielded = 0; # a line is being written inside a job: ABRT waits for its end
 our $idle_work = sub { 0 };    # whether something waits that must be answered before the end
 my ($owner, $waiting, $interruptions) = (0, 0, 0);
+my ($HERE) = __FILE__ =~ m{\A(.*/)};
 
 # A handler, unlike IGNORE, is not inherited by the programs that a job starts. SA_RESTART lets
 # reading, writing and waiting go on; INT and PIPE do nothing else.
@@ -66,7 +67,7 @@ sub _abort {
     return $leave = 1;
 }
 
-# A stack without the frames of the SDK at both ends of it.
+# A stack without what the SDK has called.
 sub trimmed {
     my ($stack) = @_;
     my @frames = grep { /\S/ } split /\n/, $stack;
@@ -75,8 +76,8 @@ sub trimmed {
         splice @frames, $i;
         last;
     }
-    shift @frames while @frames > 1 && $frames[0] =~ /Signals\.pm line \d+\.?\z/;
-    return join "\n", @frames;
+    # Kept: what is called from here, unless that is of the SDK, too.
+    return join "\n", grep { !/ at \Q$HERE\E\w+\.pm line \d+\.?\z/ || /\A\s*(?!Workman::|eval )[\w:]+\(/ } @frames;
 }
 
 # Runs code that ABRT must not cut in two, and lets a waiting ABRT in behind it.
