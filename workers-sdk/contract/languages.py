@@ -88,7 +88,7 @@ def node():
         command=["node", str(SDKS / "node/fixture.js")],
         example=["node", str(SDKS / "node/example/thumbs.js")],
         producer=["node", str(SDKS / "node/producer.js")],
-        file="fixture.js", library="node/workman.js", suffix=".js",
+        file="fixture.js", library="node/lib/", suffix=".js",
         task_file="require(%r).task('%%s', (args) => args);\n" % str(SDKS / "node/workman.js"),
         error_class="RangeError", refused="Refused", rude="a rude hook",
         without=frozenset({"fork", "int64", "stacks"}))

@@ -41,4 +41,7 @@ function members(values) {
   return text;
 }
 
-module.exports = { encode, members, payload };
+/** Milliseconds as the protocol wants them. */
+const whole = (ms) => (ms === undefined || ms === null ? undefined : Math.max(0, Math.round(ms)));
+
+module.exports = { encode, members, payload, whole };
