@@ -55,10 +55,9 @@ sub run {
     $self->{wire} = $Workman::Wire::claimed;
     $self->{pid}  = $$;
     Workman::Signals::install();
-    # An ABRT must not swallow a job whose line has been read already.
-    $Workman::Signals::idle_work = sub { $self->{wire}->pending || @{$self->{parked}} };
     $self->load;
     $self->_serve;
+    $Workman::Signals::state = Workman::Signals::STARTING;
     $_ && $_->() for $self->{on_exit};
     Workman::Signals::block();
     exit 0;
