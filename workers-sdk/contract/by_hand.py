@@ -60,7 +60,8 @@ class ByHand(unittest.TestCase):
 
     def test_the_example_runs(self):
         listed = self.run_it("--list", command=LANGUAGE.example).stdout
-        self.assertEqual(sorted(listed.splitlines()), ["Report", "resize"])
+        names = ["Report", "resize"] if "order of tasks" in LANGUAGE.without else ["resize", "Report"]
+        self.assertEqual(listed.splitlines(), names)
         result = self.run_it("--run", "resize", '{"file":"a.png"}', command=LANGUAGE.example)
         self.assertEqual((result.returncode, result.stdout),
                          (0, '{"file":"a.png","width":200}\n'), result.stderr)

@@ -80,7 +80,8 @@ def bash():
         window=(0.0, 0.4), rounds=20, text_size=1 << 15,  # A shell reads a pipe byte by byte.
         torn_size=1 << 19, torn_windows=(0.04,) * 10,
         without=frozenset({"threads", "fork", "exceptions", "int64", "nesting", "prints by hand",
-                           "hooks that fail a job", "stacks", "concurrency", "cooperation"}))
+                           "hooks that fail a job", "stacks", "concurrency", "cooperation",
+                           "order of tasks"}))
 
 
 def node():
@@ -103,7 +104,7 @@ def perl():
         task_file="our $set->add(Workman::Task->new('%s' => sub { return $_[0] }));\n1;\n",
         boom=r"boom at \S+fixture\.pl line \d+\.",
         error_class="die", refused="Workman::Refused", rude="a rude hook",
-        without=frozenset({"threads", "concurrency", "cooperation"}))
+        without=frozenset({"threads", "concurrency", "cooperation", "order of tasks"}))
 
 
 def compiled(language, **more):
