@@ -38,10 +38,10 @@ class GoodWorkers(Kit):
         self.assertRegex(tap.text, r"# \d+ jobs/s, p50 \d+ µs, p99 \d+ µs")
 
     def test_the_python_sdk_passes_all(self):
-        self.check_sdk("python3", SDKS / "python/tests/fixture_worker.py")
+        self.check_sdk("python3", SDKS / "python/fixture.py")
 
     def test_the_perl_sdk_passes_all(self):
-        self.check_sdk("perl", SDKS / "perl/t/fixture_worker.pl")
+        self.check_sdk("perl", SDKS / "perl/fixture.pl")
 
 
 if __name__ == "__main__":

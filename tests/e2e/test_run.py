@@ -11,7 +11,7 @@ import sys
 import harness
 
 EXAMPLE = str(harness.ROOT / "conf/examples/echo.py")
-FIXTURE = str(harness.ROOT / "workers-sdk/python/tests/fixture_worker.py")
+FIXTURE = str(harness.ROOT / "workers-sdk/python/fixture.py")
 # A worker of its own for each test, in a few lines; jobs are answered by `answer(job)`.
 WORKER = """
 import json, os, signal, sys, time

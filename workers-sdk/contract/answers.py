@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""What a worker of any library answers, and what it does when no daemon started it:
-answers.py LANGUAGE."""
+"""What a worker of any library answers: answers.py LANGUAGE."""
 
 import base64
-import subprocess
-import unittest
+import signal
+import time
 
 from case import LANGUAGE, Case, without  # It tells where the next one is.
 import kit
@@ -13,19 +12,29 @@ BYTES = bytes(range(256))
 
 
 class Answers(Case):
-    def test_options_are_announced(self):
-        tasks = {task["name"]: task for task in
-                 self.worker(ready=False).ready()["tasks"] if isinstance(task, dict)}
+    def test_ready_names_each_task_once_with_its_options(self):
+        ready = self.worker(ready=False).ready()
+        names = [task if isinstance(task, str) else task["name"] for task in ready["tasks"]]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(ready["signals"], ["TERM", "ABRT"])
+        self.assertNotIn("concurrency", ready)
+        tasks = {task["name"]: task for task in ready["tasks"] if isinstance(task, dict)}
         self.assertEqual(tasks["kit.fail"], {
             "name": "kit.fail", "max_attempts": 2,
             "backoff": {"kind": "exp", "base_ms": 1000, "max_ms": 60000}})
-        self.assertEqual(tasks["kit.spin"]["timeout_ms"], 60000)
-        self.assertEqual(tasks["kit.bytes"]["payload"], "base64")
+        self.assertEqual(tasks["kit.spin"], {"name": "kit.spin", "timeout_ms": 60000})
+        self.assertEqual(tasks["kit.bytes"], {"name": "kit.bytes", "payload": "base64"})
+
+    def test_a_hundred_jobs_are_answered_in_order(self):
+        worker = self.worker()
+        for number in range(100):
+            self.assertEqual(worker.call("kit.echo", number).get("result"), number)
 
     def test_json_of_every_shape_comes_back_as_it_went(self):
         worker = self.worker()
-        for args in (None, True, 0, -1, 1.5, "", "\u00e9\U0001f600\u2028\"\\\n\x00", [], [[]],
-                     {"a": [1, None]}, {"": ""}, 9007199254740993):
+        for args in (None, True, False, 0, -1, -7, 1.5, "", [], [[]], [None], {},
+                     "\u00e9\U0001f600\u2028\"\\\n\x00\x7f", {"a": [1, None]}, {"": ""},
+                     9007199254740993, 12345678901234567):
             if not (isinstance(args, int) and abs(args) > 1 << 53 and "int64" in LANGUAGE.without):
                 self.assertEqual(worker.call("kit.echo", args).get("result"), args)
 
@@ -34,8 +43,9 @@ class Answers(Case):
                          {"a": {}, "b": []})
 
     def test_text_beyond_one_pipe_goes_both_ways(self):
-        text = "\u00e9" * LANGUAGE.text_size
-        self.assertEqual(self.worker().call("kit.echo", text)["result"], text)
+        worker = self.worker()
+        for text in ("x" * LANGUAGE.text_size, "\u00e9" * (LANGUAGE.text_size // 2)):
+            self.assertEqual(worker.call("kit.echo", text)["result"], text)
 
     def test_bytes_go_both_ways(self):
         worker = self.worker()
@@ -49,7 +59,7 @@ class Answers(Case):
         worker = self.worker()
         outcome = worker.call("kit.fail")
         self.assertNotIn("retry", outcome)
-        self.assertIn("boom", outcome["error"]["message"])
+        self.assertRegex(outcome["error"]["message"], r"\A%s\Z" % LANGUAGE.boom)
         self.assertEqual(outcome["error"].get("class"), LANGUAGE.error_class)
         if LANGUAGE.trace:
             self.assertIn(LANGUAGE.file, outcome["error"]["trace"])
@@ -71,6 +81,11 @@ class Answers(Case):
     def test_an_unknown_task_fails_and_the_worker_lives(self):
         worker = self.worker()
         self.assertEqual(worker.call("kit.unknown")["error"]["code"], "task_not_found")
+        self.assertEqual(worker.call("kit.echo", 1)["result"], 1)
+
+    def test_arguments_of_a_wrong_type_do_not_end_the_worker(self):
+        worker = self.worker()
+        self.assertIn(worker.call("kit.bytes", "no object")["type"], ("fail", "done"))
         self.assertEqual(worker.call("kit.echo", 1)["result"], 1)
 
     def test_what_is_no_json_is_no_result(self):
@@ -131,7 +146,17 @@ class Answers(Case):
         worker.job("kit.enqueue", {"now": True})
         worker.send({"type": "reply", "id": worker.next("enqueue")["ref"], "ok": False,
                      "error": {"message": "the queue is full"}})
-        self.assertIn("the queue is full", worker.next("fail")["error"]["message"])
+        error = worker.next("fail")["error"]
+        self.assertEqual((error["message"], error["class"]),
+                         ("the queue is full", LANGUAGE.refused))
+
+    def test_a_request_ends_with_the_daemon(self):
+        worker = self.worker()
+        worker.job("kit.enqueue", {"now": True})
+        worker.next("enqueue")
+        worker.close()
+        self.assertIn("daemon", worker.next("fail")["error"]["message"])
+        self.assert_left(worker)
 
     def test_a_job_sees_its_context(self):
         worker = self.worker(hello={**kit.HELLO, "config": {"a": 1}})
@@ -149,6 +174,7 @@ class Answers(Case):
         worker.send({"type": "cancel", "id": job, "reason": "revoked"})
         self.assertEqual(worker.next(), {"type": "abort", "id": job, "reason": "cancelled",
                                          "requeue": True})
+        self.assertEqual(worker.call("kit.echo", 1)["result"], 1)
 
     @without("threads")
     def test_lines_of_several_threads_do_not_mix(self):
@@ -156,6 +182,7 @@ class Answers(Case):
         worker.job("kit.threads", {"n": 200000})
         said = [worker.next() for _ in range(21)]
         self.assertEqual([message["type"] for message in said], ["data"] * 20 + ["done"])
+        self.assertEqual({len(message["data"]) for message in said[:20]}, {200000})
 
     def test_exit_in_a_task_gives_no_outcome(self):
         for code in (0, 3):
@@ -172,47 +199,29 @@ class Answers(Case):
         self.assert_left(worker)
 
 
-class ByHand(unittest.TestCase):
-    def run_it(self, *arguments, command=LANGUAGE.command):
-        return subprocess.run([*command, *arguments], env=kit.environment(), text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=kit.DEADLINE)
+@without("concurrency")
+class Concurrency(Case):
+    def test_as_many_jobs_run_at_the_same_time_as_are_announced(self):
+        worker = self.worker(ready=False, env={"WORKMAN_KIT_CONCURRENCY": "4"})
+        self.assertEqual(worker.ready()["concurrency"], 4)
+        jobs = [worker.job("kit.sleep", {"s": 600}) for _ in range(5)]
+        started = [worker.next("progress")["id"] for _ in range(4)]
+        self.assertEqual(set(started), set(jobs[:4]))
 
-    def test_it_says_what_it_is(self):
-        result = self.run_it()
-        self.assertEqual(result.returncode, 0)
-        self.assertIn("--run TASK", result.stdout)
-        self.assertEqual(self.run_it("--what").returncode, 64)
+        worker.signal(signal.SIGABRT)  # Each is aborted; the fifth never started.
+        status, outcomes = worker.rest()
+        self.assertEqual(status, 0)
+        self.assertEqual([outcome["type"] for outcome in outcomes], ["abort"] * 5)
+        self.assertEqual({outcome["id"] for outcome in outcomes}, set(jobs))
 
-    def test_it_lists_its_tasks(self):
-        self.assertIn("kit.echo", self.run_it("--list").stdout.splitlines())
-
-    def test_it_runs_a_task(self):
-        result = self.run_it("--run", "kit.echo", '{"a":false}')
-        self.assertEqual((result.returncode, result.stdout), (0, '{"a":false}\n'), result.stderr)
-
-    def test_prints_of_a_task_stay_on_stdout(self):
-        if "prints by hand" not in LANGUAGE.without:
-            self.assertIn("noise\n", self.run_it("--run", "kit.print", "{}").stdout)
-
-    def test_a_failure_is_told(self):
-        result = self.run_it("--run", "kit.fail")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("boom", result.stderr)
-        if LANGUAGE.trace:
-            self.assertIn(LANGUAGE.file, result.stderr)
-
-    def test_a_task_that_is_not_there_and_arguments_that_are_no_json_are_told(self):
-        for arguments in (("kit.none",), ("kit.echo", "{")):
-            result = self.run_it("--run", *arguments)
-            self.assertEqual(result.returncode, 1, arguments)
-            self.assertRegex(result.stderr, "kit.none|not JSON")
-
-    def test_the_example_runs(self):
-        listed = self.run_it("--list", command=LANGUAGE.example).stdout
-        self.assertEqual(sorted(listed.splitlines()), ["Report", "resize"])
-        result = self.run_it("--run", "resize", '{"file":"a.png"}', command=LANGUAGE.example)
-        self.assertEqual((result.returncode, result.stdout),
-                         (0, '{"file":"a.png","width":200}\n'), result.stderr)
+    def test_they_take_as_long_as_one(self):
+        worker = self.worker(env={"WORKMAN_KIT_CONCURRENCY": "4"})
+        begun = time.monotonic()
+        for _ in range(4):
+            worker.job("kit.sleep", {"s": 1})
+        for _ in range(4):
+            worker.next("done")
+        self.assertLess(time.monotonic() - begun, 3)
 
 
 if __name__ == "__main__":

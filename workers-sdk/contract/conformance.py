@@ -22,5 +22,7 @@ if subprocess.run([WORKMAN, "test-worker", "--help"], capture_output=True).retur
     sys.exit(SKIPPED)
 patience = ["--patience", "6"] if os.environ.get("WORKMAN_SLOW") == "1" else []
 expected = ["--xfail", ",".join(language.expected_failures)] if language.expected_failures else []
-sys.exit(subprocess.run([WORKMAN, "test-worker", "--sdk", "--fixture", *patience, *expected,
+# The same variable as in signals.py.
+rounds = ["--rounds", os.environ.get("WORKMAN_ABORT_ROUNDS", str(language.rounds))]
+sys.exit(subprocess.run([WORKMAN, "test-worker", "--sdk", "--fixture", *rounds, *patience, *expected,
                          *sys.argv[2:], "--", *language.command]).returncode)

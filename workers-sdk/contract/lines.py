@@ -20,17 +20,20 @@ class Lines(Case):
         self.assert_left(worker, 78)
 
     def test_the_end_of_input_ends_the_worker(self):
-        for ready in (True, False):
-            worker = self.worker(ready=ready)
-            worker.close()
-            self.assertEqual(worker.rest()[0], 0)
+        worker = self.worker()
+        worker.close()
+        self.assert_left(worker)
+        worker = self.worker(ready=False)
+        worker.close()
+        self.assertEqual(worker.rest()[0], 0)
 
     def test_a_job_before_the_end_of_input_is_done_and_half_a_line_is_no_job(self):
-        worker = self.worker()
-        job = worker.job("kit.echo", 1)
-        worker.write(json.dumps(worker.message("kit.echo", 1)).encode())
-        worker.close()
-        self.assert_left(worker, 0, [{"type": "done", "id": job, "result": 1}])
+        for whole in (0, 1):
+            worker = self.worker()
+            jobs = [worker.job("kit.echo", 1) for _ in range(whole)]
+            worker.write(json.dumps(worker.message("kit.echo", 1)).encode())
+            worker.close()
+            self.assert_left(worker, 0, [{"type": "done", "id": job, "result": 1} for job in jobs])
 
     def test_a_line_may_come_byte_by_byte(self):
         worker = self.worker()
@@ -65,7 +68,10 @@ class Lines(Case):
         for args in (b"[" * 100000 + b"]" * 100000, b'{"a":}'):
             worker.write(b'{"type":"job","id":"abcdefghijkl","task":"kit.echo","attempt":1,"args":'
                          + args + b"}\n")
-            self.assertEqual(worker.next("fail")["id"], "abcdefghijkl")
+            outcome = worker.next("fail")
+            self.assertEqual(outcome["id"], "abcdefghijkl")
+            self.assertIn(outcome["error"]["code"], ("unreadable_args", "unserialisable_result"))
+        self.assertEqual(worker.call("kit.echo", 1)["result"], 1)
         if "nesting" in LANGUAGE.without:
             return
         nested = b"[" * 500 + b"]" * 500
@@ -89,7 +95,7 @@ class Descriptors(Case):
             if args.get("child") and "fd 1" in LANGUAGE.without:
                 continue
             worker = self.worker()
-            self.assertEqual(worker.call("kit.print", args)["type"], "done")
+            self.assertEqual(worker.call("kit.print", args)["result"], args)
             worker.close()
             self.assert_left(worker)
             self.assertIn("noise", worker.note("noise"))
@@ -125,6 +131,7 @@ class Descriptors(Case):
         if "fd 1" not in LANGUAGE.without:
             child = worker.call("kit.orphan", {"s": 600})["result"]
             self.addCleanup(os.kill, child, 9)
+        self.assertEqual(worker.call("kit.echo", 1)["result"], 1)
         for args in ({"text": "one"}, {"text": "two", "child": True}):
             self.assertEqual(worker.call("kit.print", args)["type"], "done")
         worker.close()
@@ -140,13 +147,14 @@ class Descriptors(Case):
         self.assertEqual(worker.rest()[0], 0)
 
     def test_a_restarted_worker_has_the_tasks_of_the_changed_file(self):
+        variable = "KIT_LOAD" if LANGUAGE.task_file else "WORKMAN_KIT_TASKS"
         with tempfile.NamedTemporaryFile("w", suffix=LANGUAGE.suffix) as file:
             for name in ("before", "after"):
                 file.seek(0)
                 file.truncate()
-                file.write(LANGUAGE.task_file % name)
+                file.write((LANGUAGE.task_file or "%s\n") % name)
                 file.flush()
-                ready = self.worker(ready=False, env={"KIT_LOAD": file.name}).ready()
+                ready = self.worker(ready=False, env={variable: file.name}).ready()
                 self.assertIn(name, ready["tasks"])
 
 

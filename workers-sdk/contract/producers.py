@@ -75,26 +75,33 @@ class Requests(unittest.TestCase):
                          ("AP8=", True, 2000))
         self.assertNotIn("args", self.asked)
 
+    def test_a_wait_returns_the_result_and_may_end_at_once(self):
+        said = self.produce({"ok": True, "id": "1", "result": [1]}, "enqueue_with_wait",
+                            options={"timeout": 0})
+        self.assertEqual(said, {"value": [1]})
+        self.assertEqual((self.asked["wait"], self.asked["timeout_ms"]), (True, 0))
+
     def test_failures_are_told_apart(self):
-        for reply, error, text in (
-                ({"ok": False, "error": "boom", "failure": {"message": "boom"}}, "JobFailed",
-                 "boom"),
-                ({"ok": False, "timeout": True, "error": "time is up"}, "WaitTimeout", "is up"),
-                ({"ok": False, "error": "the queue is down"}, "ClientError", "queue is down"),
-                (b'{"ok":tr', "ClientError", "nobody knows")):
+        for reply, error in (
+                ({"ok": False, "error": "boom", "failure": {"message": "boom"}}, "JobFailed"),
+                ({"ok": False, "timeout": True, "error": "time is up"}, "WaitTimeout"),
+                ({"ok": False, "error": "the queue is down"}, "ClientError")):
             said = self.produce(reply, "enqueue_with_wait")
-            self.assertEqual(said["error"], error)
-            self.assertIn(text, said["message"])
-        said = self.produce({"ok": False, "error": "boom", "failure": {"message": "boom"}})
-        self.assertEqual(said["failure"], {"message": "boom"})
+            self.assertEqual((said["error"], said["message"], said.get("failure")),
+                             (error, reply["error"], reply.get("failure")))
+
+    def test_a_daemon_that_breaks_off_is_told(self):
+        said = self.produce(b'{"ok":tr')
+        self.assertEqual(said["error"], "ClientError")
+        self.assertIn("nobody knows", said["message"])
 
     def test_without_a_daemon_the_error_names_the_paths_and_the_other_way(self):
         said = produce("enqueue", profile="no-such-profile",
                        env=kit.environment(XDG_RUNTIME_DIR=str(self.folder)))
         self.assertEqual(said["error"], "NoDaemon")
-        for text in ("/run/workman/no-such-profile.sock: No such file", str(self.folder),
+        for text in ("/run/workman/no-such-profile.sock: no such file", str(self.folder),
                      "/tmp/workman-", "workman enqueue"):
-            self.assertIn(text, said["message"])
+            self.assertIn(text, said["message"].replace("No such", "no such"))
 
     def test_a_socket_that_everybody_may_write_to_is_not_trusted(self):
         with socket.socket(socket.AF_UNIX) as server:
@@ -103,6 +110,11 @@ class Requests(unittest.TestCase):
             said = produce("enqueue", socket=self.path)
         self.assertEqual(said["error"], "NoDaemon")
         self.assertIn("everybody may write", said["message"])
+        os.unlink(self.path)
+        self.assertEqual(self.produce({"ok": True, "id": "1"}), {"value": "1"})
+
+    def test_a_profile_or_a_socket_is_needed(self):
+        self.assertIn("profile", produce("enqueue")["message"])
 
 
 class UnderTheDaemon(harness.TestCase):
@@ -126,6 +138,17 @@ class UnderTheDaemon(harness.TestCase):
             said = self.call(daemon, "enqueue_with_wait", options={"delay": 3600, "timeout": 0.1})
             self.assertEqual(said["error"], "WaitTimeout")
             self.assertEqual(self.call(daemon, "status")["value"]["pid"], daemon.process.pid)
+
+    def test_bytes_come_back(self):
+        if LANGUAGE.producer:
+            said = self.call(self.library(), "enqueue_with_wait", "kit.bytes", {"n": 3})
+            self.assertEqual(said, {"bytes": "AAEC"})
+
+    def test_what_the_daemon_refuses_says_why(self):
+        if LANGUAGE.producer:
+            said = self.call(self.library(), "enqueue", "")
+            self.assertEqual(said["error"], "ClientError")
+            self.assertIn("task", said["message"])
 
     def test_announced_options_hold(self):
         daemon = self.library(max_attempts=5)
@@ -155,6 +178,13 @@ class UnderTheDaemon(harness.TestCase):
         daemon.start()
         counts = daemon.wait_counts(done=1)
         self.assertEqual((counts["done"], counts["abort"], counts["dead"]), (1, 0, 0))
+
+    def test_a_time_out_is_told_to_the_hook(self):
+        daemon = self.library(tasks={"kit.sleep": {"time_limit": "300ms"}}, max_attempts=1)
+        daemon.enqueue("kit.sleep", {"s": 600})
+        daemon.wait_counts(timeout=1)
+        harness.poll("the hook", lambda: any("on_abort" in line and "timeout" in line
+                                             for line in daemon.raw), explain=daemon.tail)
 
 
 if __name__ == "__main__":

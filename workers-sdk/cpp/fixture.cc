@@ -96,6 +96,11 @@ json Enqueue(Job& job) {
   return nullptr;
 }
 
+json Chain(Job& job) {
+  job.enqueue("kit.echo", "with the outcome");
+  return job.enqueue_now("kit.echo", "at once");
+}
+
 Bytes MakeBytes(Job& job) {
   if (job.args_bytes()) return {*job.args_bytes()};
   std::string bytes(job.args().at("n").get<std::size_t>(), '\0');
@@ -117,6 +122,7 @@ json Orphan(const json& args) {
 json Fork(Job& /*job*/) {
   const pid_t child = ::fork();
   if (child > 0) ::waitpid(child, nullptr, 0);
+  if (child == 0) std::cerr << "after_fork\n";
   return {{"parent", child > 0}};
 }
 
@@ -131,9 +137,9 @@ void Cancelled(Job& job) {
   throw workman::Abort("cancelled", true);
 }
 
-/// Turns the interruption into an error of its own.
+/// Turns the interruption into an error of its own, or into nothing.
 void Swallow(Job& job) try { Sleep(job); } catch (...) {
-  throw std::logic_error("wrapped");
+  if (!job.args().value("quiet", false)) throw std::logic_error("wrapped");
 }
 
 void Threads(Job& job) {
@@ -151,7 +157,7 @@ json Context(Job& job) {
   const std::string input((std::istreambuf_iterator<char>(std::cin)), {});
   return {{"attempt", job.attempt()},
           {"max_attempts", job.max_attempts().value_or(0)},
-          {"deadline", job.deadline().value_or(0)},
+          {"deadline", job.deadline().value_or(0) / 1000},
           {"left", static_cast<double>(job.remaining()->count()) / 1000},
           {"config", job.config()},
           {"stdin", input},
@@ -162,6 +168,7 @@ struct Requeue {
   static constexpr auto name = "kit.requeue";
   json run(Job& job) {
     job.enqueue("kit.never", 1);
+    std::cerr << "requeue runs\n";
     return Sleep(job);
   }
   bool on_abort(Job& job, const ForceKilled& why) {
@@ -188,9 +195,11 @@ void AddTasks(workman::Worker& worker) {
   worker.task("kit.crash", [](Job& /*job*/) { std::abort(); });
   worker.task("kit.progress", Progress);
   worker.task("kit.enqueue", Enqueue);
+  worker.task("kit.chain", Chain);
   worker.task("kit.bytes", {.payload = "base64"}, MakeBytes);
-  worker.task("kit.nan", [](Job& /*job*/) { return json{{"n", std::nan("")}}; });
-  worker.task("kit.utf8", [](Job& /*job*/) { return json("\xff"); });
+  worker.task("kit.nan", [](const json& args) {
+    return args == "object" ? json("\xff") : json{{"n", std::nan("")}};
+  });
   worker.task("kit.orphan", Orphan);
   worker.task("kit.fork", Fork);
   worker.task("kit.mask", Mask);
@@ -213,48 +222,50 @@ void LoadNames(workman::Worker& worker) {
   }
 }
 
-workman::Value ArgsOf(const json& value) {
-  if (!value.is_object() || !value.contains("bytes")) return value;
-  Bytes bytes;
-  for (const json& one : value["bytes"]) bytes.data += static_cast<char>(one.get<int>());
-  return bytes;
+workman::Value ArgsOf(const json& call) {
+  if (!call.contains("bytes")) return call["args"];
+  return Bytes{workman::protocol::DecodeBase64(call["bytes"].get<std::string>()).value()};
+}
+
+Milliseconds Milli(const json& seconds) {
+  return Milliseconds(std::lround(seconds.get<double>() * 1000));
 }
 
 json Call(const json& call) {
-  const json& where = call["where"];
-  const workman::Client client = where.contains("socket")
-                                     ? workman::Client::At(where["socket"])
-                                     : workman::Client(where["profile"].get<std::string>());
-  const json args = call["args"];
-  const workman::Value value = ArgsOf(args.size() > 1 ? args[1] : json());
-  const json more = args.size() > 2 ? args[2] : json::object();
-  const workman::EnqueueOptions options{.delay = Milliseconds(more.value("delay", 0)),
+  const workman::Client client = call.contains("socket")
+                                     ? workman::Client::At(call["socket"])
+                                     : workman::Client(call.value("profile", ""));
+  const std::string method = call["call"];
+  if (method == "status") return {{"value", client.status()}};
+  const workman::Value args = ArgsOf(call);
+  const json more = call.value("options", json::object());
+  const workman::EnqueueOptions options{.delay = Milli(more.value("delay", 0.0)),
                                         .priority = more.value("priority", ""),
                                         .unique = more.value("unique", ""),
-                                        .max_attempts = more.value("maxAttempts", 0)};
-  const std::string task = args[0];
-  if (call["call"] == "enqueue") return client.enqueue(task, value, options);
-  if (call["call"] == "enqueueBackground") return client.enqueue_background(task, value, options);
+                                        .max_attempts = more.value("max_attempts", 0)};
+  const std::string task = call["task"];
+  if (method == "enqueue") return {{"value", client.enqueue(task, args, options)}};
+  if (method == "enqueue_background") {
+    return {{"value", client.enqueue_background(task, args, options)}};
+  }
   std::optional<Milliseconds> timeout;
-  if (more.contains("timeout")) timeout = Milliseconds(more["timeout"].get<int>());
-  const auto result = client.enqueue_with_wait(task, value, timeout, options);
-  if (!result.bytes) return result.value;
-  json bytes = json::array();
-  for (const char one : *result.bytes) bytes.push_back(static_cast<unsigned char>(one));
-  return {{"bytes", bytes}};
+  if (more.contains("timeout")) timeout = Milli(more["timeout"]);
+  const auto result = client.enqueue_with_wait(task, args, timeout, options);
+  if (!result.bytes) return {{"value", result.value}};
+  std::string text;
+  workman::protocol::AppendBase64(text, *result.bytes);
+  return {{"bytes", text}};
 }
 
 /// The producer, for the tests of the client.
-json Produce(const json& call) try {
-  return {{"ok", Call(call)}};
-} catch (const workman::JobFailed& error) {
-  return {{"class", "JobFailed"}, {"message", error.what()}, {"failure", error.failure}};
+json Produce(const json& call) try { return Call(call); } catch (const workman::JobFailed& error) {
+  return {{"error", "JobFailed"}, {"message", error.what()}, {"failure", error.failure}};
 } catch (const workman::WaitTimeout& error) {
-  return {{"class", "WaitTimeout"}, {"message", error.what()}};
+  return {{"error", "WaitTimeout"}, {"message", error.what()}};
 } catch (const workman::NoDaemon& error) {
-  return {{"class", "NoDaemon"}, {"message", error.what()}};
+  return {{"error", "NoDaemon"}, {"message", error.what()}};
 } catch (const workman::ClientError& error) {
-  return {{"class", "ClientError"}, {"message", error.what()}};
+  return {{"error", "ClientError"}, {"message", error.what()}};
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ task(class Requeue {
   static name = 'kit.requeue';
   async run(args, job) {
     job.enqueue('kit.never', 1);
+    console.error('requeue runs');
     return doze(args, job);
   }
   async onAbort(job, error) {
@@ -76,10 +77,15 @@ task('kit.enqueue', (args, job) => {
   return job.enqueue('kit.echo', Buffer.from([255]));
 });
 
+task('kit.chain', (args, job) => {
+  job.enqueue('kit.echo', 'with the outcome');
+  return job.enqueue('kit.echo', 'at once', { now: true });
+});
+
 task('kit.bytes', { payload: 'base64' }, (args) => (
   args instanceof Buffer ? args : Buffer.from(Array.from({ length: args.n }, (_, index) => index % 256))));
 
-task('kit.nan', () => ({ n: NaN }));
+task('kit.nan', (args) => ({ n: args === 'object' ? 1n : NaN }));
 
 task('kit.orphan', (args) => spawn('sleep', [String(args.s)], { stdio: 'inherit' }).pid);
 
@@ -90,12 +96,12 @@ task('kit.cancelled', (args, job) => {
   });
 });
 
-// Turns the interruption into an error of its own.
+// Turns the interruption into an error of its own, or into nothing.
 task('kit.swallow', async (args, job) => {
   try {
     await doze(args, job);
   } catch {
-    throw new TypeError('wrapped');
+    if (!args.quiet) throw new TypeError('wrapped');
   }
 }).onAbort(marker);
 
@@ -130,34 +136,17 @@ task('kit.thread', { thread: true }, async (args, job) => {
 }).onDone((job) => job.log('done'));
 
 task('kit.context', (args, job) => ({
-  attempt: job.attempt, max_attempts: job.maxAttempts, deadline: job.deadline,
+  attempt: job.attempt, max_attempts: job.maxAttempts, deadline: job.deadline / 1000,
   left: job.remaining() / 1000, config: job.config, stdin: fs.readFileSync(0, 'utf8'),
   environment: 'WORKMAN' in process.env,
 }));
 
-// The producer, for the tests of the client.
-async function produce({ where, call, args }) {
-  try {
-    const client = new workman.Client(where);
-    const [name, value, options] = args || [];
-    const sent = value && value.bytes ? Buffer.from(value.bytes) : value;
-    const result = await client[call](name, sent, options);
-    return { ok: result instanceof Buffer ? { bytes: [...result] } : result };
-  } catch (error) {
-    return { class: error.constructor.name, message: error.message, failure: error.failure };
-  }
-}
-
-if (process.argv[2] === '--client') {
-  produce(JSON.parse(process.argv[3])).then((said) => console.log(JSON.stringify(said)));
-} else {
-  const file = process.env.WORKMAN_KIT_TASKS;
-  const more = (process.env.KIT_LOAD || '').split(' ').filter(Boolean);
-  workman.serve({
-    concurrency: Number(process.env.WORKMAN_KIT_CONCURRENCY || 1),
-    load: [...more, () => {
-      if (!file) return;
-      for (const name of fs.readFileSync(file, 'utf8').split('\n')) if (name) task(name, (args) => args);
-    }],
-  });
-}
+const file = process.env.WORKMAN_KIT_TASKS;
+const more = (process.env.KIT_LOAD || '').split(' ').filter(Boolean);
+workman.serve({
+  concurrency: Number(process.env.WORKMAN_KIT_CONCURRENCY || 1),
+  load: [...more, () => {
+    if (!file) return;
+    for (const name of fs.readFileSync(file, 'utf8').split('\n')) if (name) task(name, (args) => args);
+  }],
+});

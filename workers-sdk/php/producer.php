@@ -20,7 +20,7 @@ try {
     $client = new Client($call->profile ?? null, $call->socket ?? null);
     $value = $method === 'status' ? $client->status() : $client->$method($call->task, $args, ...$options);
     $said = $value instanceof Bytes ? ['bytes' => base64_encode($value->data)] : ['value' => $value];
-} catch (ClientError $error) {
+} catch (ClientError | InvalidArgumentException $error) {
     $said = ['error' => (new ReflectionClass($error))->getShortName(), 'message' => $error->getMessage()]
         + ($error instanceof JobFailed ? ['failure' => $error->failure] : []);
 }

@@ -2,12 +2,15 @@
 """The worker of the conformance tests: one task for each thing that a worker can do wrong."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import threading
 import time
 
-from workman import Permanent, Retry, Abort, Task, serve, task
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from workman import Abort, Permanent, Retry, Task, after_fork, serve, task  # noqa: E402
 
 
 def marker(job, error):
@@ -63,6 +66,7 @@ class Requeue(Task):
 
     def run(self, args, job):
         job.enqueue("kit.never", 1)
+        print("requeue runs")
         job.progress(0)
         time.sleep(args["s"])
 
@@ -109,6 +113,12 @@ def enqueue(args, job):
     return None
 
 
+@task("kit.chain")
+def chain(args, job):
+    job.enqueue("kit.echo", "with the outcome")
+    job.enqueue("kit.echo", "at once", now=True)
+
+
 @task("kit.bytes", payload="base64")
 def bytes_(args):
     return args if isinstance(args, bytes) else bytes(i % 256 for i in range(args["n"]))
@@ -116,7 +126,7 @@ def bytes_(args):
 
 @task("kit.nan")
 def nan(args):
-    return {"n": float("nan")}
+    return {"n": object() if args == "object" else float("nan")}
 
 
 @task("kit.orphan")
@@ -142,12 +152,13 @@ def cancelled(args, job):
 
 @task("kit.swallow", on_abort=marker)
 def swallow(args, job):
-    """Turns the interruption into an error of its own."""
+    """Turns the interruption into an error of its own, or into nothing."""
     job.progress(0)
     try:
         time.sleep(args["s"])
     except BaseException as error:
-        raise ValueError("wrapped") from error
+        if not args.get("quiet"):
+            raise ValueError("wrapped") from error
 
 
 @task("kit.rude", on_abort=lambda job, error: error.nothing)
@@ -174,5 +185,18 @@ def context(args, job):
             "environment": "WORKMAN" in os.environ}
 
 
+@after_fork
+def _():
+    print("after_fork", file=sys.stderr)
+
+
+def more():
+    """A task more for each line of a file."""
+    path = os.environ.get("WORKMAN_KIT_TASKS")
+    for name in pathlib.Path(path).read_text().split() if path else ():
+        task(lambda args: args, name=name)
+
+
 if __name__ == "__main__":
+    more()
     serve(load=os.environ.get("KIT_LOAD", "").split(), cancel=True)

@@ -12,7 +12,7 @@ begin
   client = Workman::Client.new(*call[:profile], socket: call[:socket])
   value = call[:call] == "status" ? client.status : client.public_send(call[:call], call[:task], args, **options)
   puts JSON.generate(value.is_a?(String) && value.encoding == Encoding::BINARY ? {bytes: [value].pack("m0")} : {value: value})
-rescue Workman::ClientError => error
+rescue Workman::ClientError, ArgumentError => error
   said = {error: error.class.name.split("::").last, message: error.message}
   said[:failure] = error.failure if error.is_a?(Workman::JobFailed)
   puts JSON.generate(said)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "python/tests"))
+sys.path.insert(0, str(HERE.parents[1] / "contract"))
 
 import kit  # noqa: E402
 

@@ -36,6 +36,7 @@ inline int Worker::RunByHand(const std::string& name, const std::string& text) {
   }
   jobs_thread_ = std::this_thread::get_id();
   config_ = json::object();
+  channel_.Show();
   for (const auto& hook : boot_) hook();
   Job job(channel_);
   job.id_ = "ByHand000000";

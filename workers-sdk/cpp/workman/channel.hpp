@@ -35,6 +35,8 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   [[nodiscard]] bool supervised() const { return supervised_; }
+  /// Without a daemon: what a job says goes to stderr.
+  void Show() { output_ = STDERR_FILENO; }
   [[nodiscard]] bool eof() const { return eof_; }
   std::deque<std::string>& lines() { return lines_; }
 

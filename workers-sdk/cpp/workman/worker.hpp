@@ -12,6 +12,7 @@
 // main thread waits for signals.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cctype>
 #include <chrono>
@@ -111,6 +112,7 @@ class Worker {
   // job. kFinishing, kAborting: the outcome is on its way, and SIGABRT only drains.
   enum class State { kBooting, kIdle, kRunning, kFinishing, kAborting, kLeaving };
 
+  // -- tasks (worker_tasks.hpp) --
   template <typename F>
   static std::function<Value(Job&)> Wrap(F function);
   Task& Add(std::unique_ptr<Task> task);
@@ -120,7 +122,7 @@ class Worker {
   void Interrupt();
   void Forked();
 
-  // -- jobs, in their thread (worker_jobs.hpp) --
+  // -- jobs, in their thread (worker_jobs.hpp, worker_outcome.hpp) --
   int Serve();
   void SetState(State state);
   void SendReady();
@@ -180,4 +182,6 @@ class Worker {
 
 #include "workman/by_hand.hpp"
 #include "workman/worker_jobs.hpp"
+#include "workman/worker_outcome.hpp"
 #include "workman/worker_signals.hpp"
+#include "workman/worker_tasks.hpp"

@@ -7,6 +7,9 @@ namespace Workman;
 /** One process: its tasks, its state, its signals and its jobs. */
 final class Worker extends Channel
 {
+    use Signals;
+    use Outcomes;
+
     // BOOTING and LEAVING: SIGABRT ends the process. IDLE: it drains. RUNNING: it interrupts the job.
     // FINISHING, ABORTING: the outcome is on its way, and SIGABRT only drains.
     private const BOOTING = 0;
@@ -29,6 +32,7 @@ final class Worker extends Channel
     private bool $refuse = false;
     private ?ForceKilled $killed = null;
     private int $refs = 0;
+    private int $pid;
 
     /** assoc: objects in arguments are arrays, as with json_decode; an empty one is told from no list then. */
     public function __construct(private bool $assoc = false)
@@ -109,82 +113,6 @@ final class Worker extends Channel
         })($this, $path);
     }
 
-    // ---- signals ----
-
-    /** Handlers, and not SIG_IGN, which children would inherit. */
-    private function watchSignals(): void
-    {
-        if (!extension_loaded('pcntl')) {
-            return;
-        }
-        pcntl_async_signals(true);
-        pcntl_signal(SIGINT, fn () => $this->mine(SIGINT));
-        foreach ([SIGTERM, SIGHUP] as $signal) {
-            pcntl_signal($signal, function () use ($signal): void {
-                $this->drain = $this->mine($signal);
-            });
-        }
-        // A blocked call must end, so that the exception gets out of it.
-        pcntl_signal(SIGABRT, fn () => $this->mine(SIGABRT) && $this->abortRung(), false);
-    }
-
-    /** A child that a job forked must be as mortal as any process. */
-    private function mine(int $signal): bool
-    {
-        if (\getmypid() === $this->pid) {
-            return true;
-        }
-        pcntl_signal($signal, SIG_DFL);
-        posix_kill(\getmypid(), $signal);
-        return false;
-    }
-
-    private function abortRung(): void
-    {
-        $this->drain = true;
-        if ($this->state === self::BOOTING || $this->state === self::LEAVING) {
-            exit(0);
-        }
-        if ($this->state === self::RUNNING) {
-            if ($this->guard > 0) {
-                $this->pending = true;
-            } else {
-                $this->interrupt();
-            }
-        }
-    }
-
-    private function interrupt(): never
-    {
-        $this->state = self::ABORTING;
-        throw $this->killed = new ForceKilled('force killed');
-    }
-
-    protected function release(): void
-    {
-        if ($this->state === self::RUNNING) {
-            $this->interrupt();
-        }
-    }
-
-    /**
-     * As pcntl_fork(): the child is no worker any more, and its afterFork hooks run. A child of
-     * pcntl_fork() itself never answers either, but keeps the protocol's descriptors until it ends.
-     */
-    public function fork(): int
-    {
-        $pid = pcntl_fork();
-        if ($pid === 0) {
-            foreach ([SIGINT, SIGTERM, SIGHUP, SIGABRT] as $signal) {
-                pcntl_signal($signal, SIG_DFL);
-            }
-            $this->state = self::LEAVING;
-            $this->drop();
-            $this->fire('afterFork', null);
-        }
-        return $pid;
-    }
-
     // ---- what a job may ask for ----
 
     public function say(string $line): void
@@ -239,128 +167,7 @@ final class Worker extends Channel
         }
     }
 
-    // ---- one job ----
-
-    /** Runs the hooks of this name, the task's own last, and returns what that one says. */
-    public function fire(string $name, ?Task $task, mixed ...$arguments): mixed
-    {
-        if (isset($this->hooks[$name])) {
-            foreach ($this->hooks[$name] as $hook) {
-                $hook(...$arguments);
-            }
-        }
-        return isset($task->hooks[$name]) ? $task->hooks[$name](...$arguments) : null;
-    }
-
-    private function fireSafely(string $name, Task $task, Job $job, \Throwable $error): mixed
-    {
-        $before = $this->state;
-        try {
-            return $this->fire($name, $task, $job, $error);
-        } catch (\Throwable $wrong) { // The outcome must go out, whatever a hook does,
-            if ($this->state !== $before) { // unless it was interrupted.
-                throw $wrong;
-            }
-            Text::note($name . ' of ' . $job->task . ': ' . $wrong::class . ': ' . $wrong->getMessage());
-            return null;
-        }
-    }
-
-    /** Runs the job and returns its outcome. The state decides what SIGABRT does meanwhile. */
-    public function work(Task $task, Job $job): string
-    {
-        try {
-            try {
-                $this->state = self::RUNNING;
-                $outcome = $this->attempt($task, $job);
-            } finally {
-                if ($this->state === self::RUNNING) {
-                    $this->state = self::FINISHING;
-                }
-            }
-        } catch (\Throwable $error) {
-            if ($this->state !== self::ABORTING) {
-                throw $error;
-            }
-        }
-        // Also behind a task that has caught the exception.
-        return $this->state === self::ABORTING ? $this->aborted($task, $job) : $outcome;
-    }
-
-    private function attempt(Task $task, Job $job): string
-    {
-        try {
-            if (isset($this->hooks['onStart']) || isset($task->hooks['onStart'])) {
-                $this->fire('onStart', $task, $job);
-            }
-            $result = ($task->run)($job->args, $job);
-            if ($this->forked()) { // A fork that came back from the task.
-                exit(0);
-            }
-            if (isset($this->hooks['onDone']) || isset($task->hooks['onDone'])) {
-                $this->fire('onDone', $task, $job, $result);
-            }
-        } catch (Abort $error) {
-            $job->followUps = [];
-            return $this->outcome('abort', $job, Text::members(reason: Text::utf8($error->getMessage()),
-                requeue: $error->requeue, delay_ms: Text::ms($error->after)));
-        } catch (\Throwable $error) {
-            if ($this->state === self::ABORTING || $this->forked()) {
-                throw $error;
-            }
-            return $this->failed($task, $job, $error);
-        }
-        try {
-            $body = match (true) {
-                $result === null => '',
-                $result instanceof Bytes => ',' . Text::payload('result', $result),
-                default => ',"result":' . \json_encode($result, Text::FLAGS, 511),
-            };
-        } catch (\JsonException $error) {
-            return $this->failed($task, $job, $error, 'unserialisable_result');
-        }
-        $size = \strlen($body) + 256 + ($job->followUps ? \strlen(implode(',', $job->followUps)) : 0);
-        if (isset($this->hello['max_line']) && $size > $this->hello['max_line']) {
-            return $this->failed($task, $job, new Permanent('the result needs ' . $size . ' bytes, a line has '
-                . $this->hello['max_line'], 'result_too_large'));
-        }
-        return $job->followUps ? $this->outcome('done', $job, $body) : '{"type":"done","id":"' . $job->id . '"' . $body . '}';
-    }
-
-    private function outcome(string $kind, Job $job, string $rest): string
-    {
-        return '{"type":"' . $kind . '","id":"' . $job->id . '"' . $rest
-            . ($job->followUps ? ',"enqueue":[' . implode(',', $job->followUps) . ']' : '') . '}';
-    }
-
-    private function failed(Task $task, Job $job, \Throwable $error, ?string $code = null): string
-    {
-        $job->followUps = [];
-        $this->fireSafely('onFail', $task, $job, $error);
-        $text = Text::utf8(\substr($error->getMessage(), 0, 65536)) ?: $error::class;
-        $ours = $error instanceof Failure;
-        $what = ['message' => $text, 'class' => $error::class, 'code' => $code ?? ($ours ? $error->word : null),
-            'data' => $ours ? $error->data : null, 'trace' => $ours ? null : Text::stack($error)];
-        $rest = $ours ? Text::members(retry: $error::RETRY, delay_ms: Text::ms($error->after)) : '';
-        try {
-            $said = Text::members(error: array_filter($what, fn ($value) => $value !== null && $value !== ''));
-        } catch (\JsonException) { // The data.
-            $said = Text::members(error: ['message' => $text, 'class' => $error::class]);
-        }
-        return $this->outcome('fail', $job, $said . $rest);
-    }
-
-    /** The hook first, then the line: the hook may enqueue the job itself. */
-    private function aborted(Task $task, Job $job): string
-    {
-        $job->followUps = [];
-        $late = ($job->remaining() ?? 1) <= 0;
-        $this->killed->reason = $this->cancelReason($job) ?? ($late ? 'timeout' : 'shutdown');
-        $requeue = $this->fireSafely('onAbort', $task, $job, $this->killed);
-        $reason = 'force killed (' . $this->killed->reason . ")\n" . Text::stack($this->killed);
-        Text::note($job->task . ' ' . $job->id . ' ' . $reason);
-        return $this->outcome('abort', $job, Text::members(reason: $reason, requeue: is_bool($requeue) ? $requeue : null));
-    }
+    // ---- without a daemon ----
 
     /** The outcome of one job without a daemon, or why there is none. */
     public function byHand(string $name, string $json): object|string

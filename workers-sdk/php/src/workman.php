@@ -331,6 +331,8 @@ function sleep(int|float $seconds): void
 }
 
 require_once __DIR__ . '/Channel.php';
+require_once __DIR__ . '/Signals.php';
+require_once __DIR__ . '/Outcomes.php';
 require_once __DIR__ . '/Worker.php';
 
 if (getenv('WORKMAN')) {

@@ -27,7 +27,8 @@ class Worker(Channel):
         super().__init__()
         self.state, self.hello, self.refs, self.child = BOOTING, {}, 0, False
         # drain: leave when nothing is left to answer. refuse: give jobs back.
-        self.drain = self.refuse = self.killed = self.pending = False
+        self.drain = self.refuse = self.pending = False
+        self.killed = None  # The ForceKilled that was raised, even if the task has caught it.
 
     # -- signals --
 
@@ -55,8 +56,8 @@ class Worker(Channel):
                 self.interrupt()
 
     def interrupt(self):
-        self.state, self.killed = ABORTING, True
-        raise ForceKilled("force killed")
+        self.state, self.killed = ABORTING, ForceKilled("force killed")
+        raise self.killed
 
     def unguard(self):
         self.guard -= 1
@@ -132,10 +133,12 @@ class Worker(Channel):
             finally:
                 if self.state == RUNNING:
                     self.state = FINISHING
-        except BaseException as error:
+            if self.state == ABORTING:  # The task has caught it.
+                raise self.killed
+        except BaseException:
             if self.state != ABORTING:
                 raise  # sys.exit() in a task ends the worker without an outcome.
-            outcome = self.aborted(job, task, error)
+            outcome = self.aborted(job, task)
         return outcome
 
     def attempt(self, job, task):
@@ -194,19 +197,17 @@ class Worker(Channel):
         except UNSERIALISABLE:
             return self.outcome("fail", job, members(error={"message": text}) + rest)
 
-    def aborted(self, job, task, error):
+    def aborted(self, job, task):
         """The hook first, then the line: the hook may enqueue the job itself."""
         job.follow_ups.clear()
         late = job.ends is not None and time.monotonic() >= job.ends
-        reason = self.cancel_reason(job) or ("timeout" if late else "shutdown")
-        where = stack(error.__traceback__)
-        if not isinstance(error, ForceKilled):
-            error = ForceKilled("force killed")
-        error.reason = reason
+        error = self.killed
+        error.reason = self.cancel_reason(job) or ("timeout" if late else "shutdown")
+        reason = "force killed (%s)\n%s" % (error.reason, stack(error.__traceback__))
         requeue = self.fire_safely("on_abort", job, error, task)
+        note("%s %s %s" % (job.task, job.id, reason))
         return self.outcome("abort", job, members(
-            reason="force killed (%s)\n%s" % (reason, where),
-            requeue=requeue if isinstance(requeue, bool) else None))
+            reason=reason, requeue=requeue if isinstance(requeue, bool) else None))
 
     # -- the loop --
 

@@ -12,6 +12,7 @@ use Workman::Wire    ();
 # Returns the exit status.
 sub run {
     my ($worker, @arguments) = @_;
+    $Workman::Wire::JSON->canonical;
     my $verb = shift @arguments // '';
     if ($verb eq '--list' && !@arguments) {
         $worker->load;
@@ -22,12 +23,14 @@ sub run {
     my $help = "This is a worker of workmand: the daemon starts it and sends it jobs. By hand:\n"
         . "  $0 --list             the names of its tasks\n"
         . "  $0 --run TASK [JSON]  runs a task and prints its result\n";
-    print {$verb eq '--help' ? *STDOUT : *STDERR} $help;
-    return $verb eq '--help' ? 0 : 64;
+    my $wrong = $verb ne '' && $verb ne '--help';
+    print {$wrong ? *STDERR : *STDOUT} $help;
+    return $wrong ? 64 : 0;
 }
 
 sub _run_one {
     my ($worker, $name, $json) = @_;
+    $worker->{pid} = $$;
     $worker->load;
     my $task = $worker->tasks->task($name);
     if (!$task) {
@@ -37,7 +40,7 @@ sub _run_one {
     my $args = defined $json ? eval { $Workman::Wire::JSON->decode($json) } : undef;
     if (my $why = defined $json && $@) {
         print STDERR "the arguments are not JSON: $why";
-        return 64;
+        return 1;
     }
     my $talk = bless {worker => $worker}, 'Workman::ByHand::Talk';
     my $job  = Workman::Job->new($talk, {id => 'byhand000000', task => $name, args => $args});
@@ -47,7 +50,7 @@ sub _run_one {
         my $result = Workman::Wire::value($said, 'result');
         print ref $result eq 'Workman::Bytes' ? $result->data
             : $Workman::Wire::JSON->encode($result) . "\n";
-        $talk->tell($Workman::Wire::JSON->encode($_)) for @{$said->{enqueue} // []};
+        $talk->tell('would enqueue ' . $Workman::Wire::JSON->encode($_)) for @{$said->{enqueue} // []};
         return 0;
     }
     print STDERR "$line\n";

@@ -11,24 +11,37 @@ use IO::Socket::UNIX ();
 use Workman::Exceptions ();
 use Workman::Wire       ();
 
-# A job that failed (error: what it said, code and data with it), or one not awaited to its end.
-package Workman::Client::Failed;
+# The daemon refused the request; the message is its sentence.
+package Workman::ClientError;
 our @ISA = ('Workman::Exception');
-sub _default { return 'the job failed' }
+sub _default { return 'refused' }
 
-package Workman::Client::Timeout;
-our @ISA = ('Workman::Exception');
+# No daemon answers; the message names every path that was tried.
+package Workman::NoDaemon;
+our @ISA = ('Workman::ClientError');
+
+# The wait ran out; the job goes on.
+package Workman::WaitTimeout;
+our @ISA = ('Workman::ClientError');
 sub _default { return 'the time to wait for the job is over; the job goes on' }
+
+# The job's final outcome is a failure, whose whole error object is `failure`; code, data and trace
+# are parts of it.
+package Workman::JobFailed;
+our @ISA = ('Workman::ClientError');
+sub failure  { return $_[0]{failure} }
+sub _default { return 'the job failed' }
 
 package Workman::Client;
 
-# new(socket => PATH) or new(profile => NAME), the name that the profile gives the daemon.
+# new(socket => PATH) or new(profile => NAME), the name that the profile gives the daemon. In a worker,
+# new() means its own daemon's profile.
 sub new {
     my ($class, %options) = @_;
     for my $option (keys %options) {
         croak "Workman::Client has no option $option" if $option !~ /\A(?:socket|profile)\z/;
     }
-    my $name = $options{profile};
+    my $name = $options{profile} // $ENV{WORKMAN_PROFILE};
     croak 'Workman::Client needs a socket or the name of a profile' if !defined($options{socket} // $name);
     croak 'profile is a name, not a file' if defined $name && $name =~ m{/|\.ya?ml\z};
     return bless {paths => [defined $options{socket} ? $options{socket} : _paths($name)]}, $class;
@@ -53,11 +66,13 @@ sub enqueue {
 sub enqueue_background { return shift->enqueue(@_) }
 
 # Waits for the final outcome (after every retry) and returns the result. timeout is in seconds;
-# without it the wait has no end. Dies with Workman::Client::Failed or Workman::Client::Timeout.
+# without it the wait has no end. Throws Workman::JobFailed or Workman::WaitTimeout.
 sub enqueue_with_wait {
     my ($self, $task, $args, %options) = @_;
     return Workman::Wire::value($self->_request($task, $args, %options, wait => 1), 'result');
 }
+
+sub status { return $_[0]->_ask('{"verb":"status"}')->{status} }
 
 sub _request {
     my ($self, $task, $args, %options) = @_;
@@ -72,24 +87,30 @@ sub _request {
             : $name =~ /\A(?:priority|unique)\z/ ? Workman::Wire::payload($name => "$value")
             : croak "enqueue has no option $name";
     }
+    return $self->_ask('{' . join(',', @say) . '}');
+}
+
+# One request of the control socket, one reply.
+sub _ask {
+    my ($self, $request) = @_;
     my $wire = $self->_connect;
     # The daemon may go while we write.
     local $SIG{PIPE} = 'IGNORE';
-    $wire->send('{' . join(',', @say) . '}') or die "the daemon has closed its control socket: $!\n";
+    $wire->send($request) or Workman::ClientError->throw("the daemon broke off: $!");
     my $line;
     while (!defined($line = $wire->line)) {
-        die "the daemon has gone without an answer: nobody knows whether the job is on the queue\n"
+        Workman::ClientError->throw('the daemon has gone before it answered; nobody knows what became of the request')
             if $wire->ended;
         $wire->fill(undef);
     }
     my $reply = $Workman::Wire::JSON->decode($line);
     return $reply if $reply->{ok};
-    Workman::Client::Timeout->throw(id => $reply->{id}) if $reply->{timeout};
+    Workman::WaitTimeout->throw(message => $reply->{error}, id => $reply->{id}) if $reply->{timeout};
     my $failure = $reply->{failure};
-    Workman::Client::Failed->throw($reply->{error}, ref $failure eq 'HASH'
+    Workman::JobFailed->throw(message => $reply->{error}, failure => $failure, ref $failure eq 'HASH'
         ? (code => $failure->{code}, data => $failure->{data}, trace => $failure->{trace}) : ())
         if exists $reply->{failure};
-    die 'the daemon refused the job: ' . ($reply->{error} // 'no reason given') . "\n";
+    Workman::ClientError->throw(message => $reply->{error});
 }
 
 # The first daemon that answers, on a connection of its own: replies need no telling apart.
@@ -105,9 +126,9 @@ sub _connect {
         }
         push @tried, "  $path: $why\n";
     }
-    die "no running daemon was found; tried:\n", @tried,
+    Workman::NoDaemon->throw(join '', "no running daemon was found; tried:\n", @tried,
         "Start `workmand PROFILE.yaml`. Without a daemon, `workman enqueue -p PROFILE.yaml TASK JSON`\n",
-        "puts a job on the queue.\n";
+        'puts a job on the queue.');
 }
 
 # Why a socket cannot be used: anybody can put one below /tmp.
@@ -115,7 +136,7 @@ sub _untrusted {
     my ($path) = @_;
     my @found = lstat $path or return "$!";
     return 'belongs to somebody else' if $found[4] != $> && $found[4] != 0;
-    return 'anybody may write to it'  if $found[2] & 002;
+    return 'everybody may write to it'  if $found[2] & 002;
     return '';
 }
 

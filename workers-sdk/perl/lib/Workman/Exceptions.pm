@@ -43,6 +43,11 @@ sub delay    { return $_[0]{delay} }
 sub reason   { return $_[0]->message }
 sub _default { return 'given back' }
 
+# The daemon did not take an enqueue(..., now => 1).
+package Workman::Refused;
+our @ISA = ('Workman::Exception');
+sub _default { return 'no reason given' }
+
 # Thrown into the running job by SIGABRT. reason is "timeout", "shutdown" or "revoked"; trace is the
 # stack of the place where the job was.
 package Workman::ForceKilled;

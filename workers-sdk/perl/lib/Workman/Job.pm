@@ -11,16 +11,17 @@ use Workman::Wire ();
 # the args alone is several times as fast as to decode it all, where JSON is decoded in Perl.
 # Anything after `args` that does not belong to it would make it bad JSON, so a wrong match is none.
 my $LINE = qr/\A\{"type":"job","id":"([0-9A-Za-z]+)","task":"([\w.:\/@-]+)","attempt":(\d+),
-    (?:"max_attempts":(\d+),)?"timeout_ms":(\d+),(?:"deadline_at":\d+,)?
+    (?:"max_attempts":(\d+),)?"timeout_ms":(\d+),(?:"deadline_at":(\d+),)?
     "args":(.*),"queue":(\{[^{}]*\})\}\z/asx;
 
 # The message, or undef for a line that needs the whole decoder.
 sub quick {
     my ($line) = @_;
     return undef if $line !~ $LINE;
-    my %message = (type => 'job', id => $1, task => $2, attempt => $3, timeout_ms => $5, queue_json => $7);
+    my %message = (type => 'job', id => $1, task => $2, attempt => $3, timeout_ms => $5, queue_json => $8);
     $message{max_attempts} = $4 if defined $4;
-    return eval { $message{args} = $Workman::Wire::JSON->decode($6); 1 } ? \%message : undef;
+    $message{deadline_at}  = $6 if defined $6;
+    return eval { $message{args} = $Workman::Wire::JSON->decode($7); 1 } ? \%message : undef;
 }
 
 sub new {
@@ -40,7 +41,7 @@ sub id           { return $_[0]{id} }
 sub task         { return $_[0]{message}{task} }
 sub args         { return $_[0]{args} }
 sub attempt      { return 0 + ($_[0]{message}{attempt} // 1) }
-sub max_attempts { return $_[0]{message}{max_attempts} }
+sub max_attempts { my $most = $_[0]{message}{max_attempts}; return defined $most ? 0 + $most : undef }
 sub config       { return $_[0]{worker}->hello->{config} // {} }
 
 # driver, name, job (the queue's own id of it) and, where it is known, enqueued_at.
@@ -50,7 +51,7 @@ sub queue {
         ? $Workman::Wire::JSON->decode($message->{queue_json}) : {};
 }
 
-# Seconds until the time limit, and the limit as a moment (Unix time). undef: no limit.
+# Seconds until the time limit, and the moment (Unix time) that the daemon set for it. undef: none.
 sub remaining {
     my ($self) = @_;
     return defined $self->{ends} ? $self->{ends} - Workman::Wire::now() : undef;
@@ -58,7 +59,8 @@ sub remaining {
 
 sub deadline {
     my ($self) = @_;
-    return defined $self->{ends} ? Time::HiRes::time() + $self->remaining : undef;
+    my $moment = $self->{message}{deadline_at};
+    return defined $moment ? $moment / 1000 : undef;
 }
 
 # progress(1, 3, "downloaded")
@@ -93,8 +95,8 @@ sub heartbeat {
 
 # A follow-up that rides in the job's `done`: it is dropped when the job fails or is aborted, and then
 # the hooks may enqueue. Options: delay (seconds), priority, unique, max_attempts. now => 1: put on
-# the queue at once, whatever becomes of this job; returns what the queue said of it, or dies with why
-# it is not there.
+# the queue at once, whatever becomes of this job; returns what the queue said of it, or throws
+# Workman::Refused.
 sub enqueue {
     my ($self, $task, $args, %options) = @_;
     return $self->{worker}->request('{"type":"enqueue",' . _spec($task, $args, %options))

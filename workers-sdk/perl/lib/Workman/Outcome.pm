@@ -51,6 +51,7 @@ sub of {
         my $good = eval {
             _hook($worker, $task, 'on_start', $job);
             $result = $task->run($job->args, $job);
+            _hook($worker, $task, 'on_done', $job, $result) if $$ == $worker->{pid};
             1;
         };
         my $e = $@;
@@ -99,7 +100,7 @@ sub _watch {
 
 sub _done {
     my ($worker, $task, $job, $result) = @_;
-    my $payload = eval { Workman::Wire::payload(result => $result) };
+    my $payload = eval { defined $result ? ',' . Workman::Wire::payload(result => $result) : '' };
     if (!defined $payload) {
         my $why = $@;
         die $Workman::Signals::killed if $Workman::Signals::killed;
@@ -107,9 +108,8 @@ sub _done {
             message => "the result is not JSON: $why");
         return _failed($worker, $task, $job, $e, undef);
     }
-    _watch($worker, $task, 'on_done', $job, $result);
     my $id = $job->id;
-    return qq({"type":"done","id":"$id",$payload) . $job->follow_ups . '}';
+    return qq({"type":"done","id":"$id"$payload) . $job->follow_ups . '}';
 }
 
 sub _failed {
@@ -150,7 +150,9 @@ sub _killed {
     my $left = $job->remaining;
     $e->{reason} = $job->{cancelled} || (defined $left && $left <= 0 ? 'timeout' : 'shutdown');
     my $said = _watch($worker, $task, 'on_abort', $job, $e);
-    return abort($job->id, reason => 'force killed (' . $e->reason . ")\n" . $e->trace,
+    my $reason = 'force killed (' . $e->reason . ")\n" . $e->trace;
+    print STDERR '<4>', $task->name, ' ', $job->id, " $reason\n";
+    return abort($job->id, reason => $reason,
         requeue => $said, follow_ups => $job->follow_ups);
 }
 

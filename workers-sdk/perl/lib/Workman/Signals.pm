@@ -3,7 +3,8 @@ package Workman::Signals;
 # What signals do to a worker. TERM and HUP never disturb a job; ABRT throws into a running one, and
 # the state decides what it does at any other moment, so that each job has exactly one outcome:
 #
-#   IDLE       no job: ABRT ends the process at once
+#   STARTING   no job is taken yet, or ever again: ABRT ends the process at once
+#   IDLE       no job: ABRT ends the process behind the answers to what came before it
 #   RUNNING    the job's code runs: ABRT throws Workman::ForceKilled into it
 #   FINISHING  a line is taken or an outcome written: ABRT is noted, the line goes out whole
 #   ABORTING   ABRT has thrown: a second one cannot hurt the hook
@@ -16,14 +17,14 @@ use POSIX qw(:signal_h);
 use Workman::Exceptions ();
 use Workman::Wire ();
 
-use constant {IDLE => 0, RUNNING => 1, FINISHING => 2, ABORTING => 3};
+use constant {IDLE => 0, RUNNING => 1, FINISHING => 2, ABORTING => 3, STARTING => 4};
 
-our $state = IDLE;
+our $state = STARTING;
 our $leave;        # TERM, HUP, or an ABRT that came too late: take no more jobs, then go
 our $killed;       # the ForceKilled that was thrown, even if the job's code has caught it
 our $shielded = 0; # a line is being written inside a job: ABRT waits for its end
-our $idle_work = sub { 0 };    # whether something waits that must be answered before the end
 my ($owner, $waiting, $interruptions) = (0, 0, 0);
+my ($HERE) = __FILE__ =~ m{\A(.*/)};
 
 # A handler, unlike IGNORE, is not inherited by the programs that a job starts. SA_RESTART lets
 # reading, writing and waiting go on; INT and PIPE do nothing else.
@@ -62,11 +63,11 @@ sub _abort {
         $killed = Workman::ForceKilled->new(trace => trimmed(Carp::longmess('')));
         die $killed;
     }
-    POSIX::_exit(0) if $state == IDLE && !$idle_work->();
+    POSIX::_exit(0) if $state == STARTING;
     return $leave = 1;
 }
 
-# A stack without the frames of the SDK at both ends of it.
+# A stack without what the SDK has called.
 sub trimmed {
     my ($stack) = @_;
     my @frames = grep { /\S/ } split /\n/, $stack;
@@ -75,8 +76,8 @@ sub trimmed {
         splice @frames, $i;
         last;
     }
-    shift @frames while @frames > 1 && $frames[0] =~ /Signals\.pm line \d+\.?\z/;
-    return join "\n", @frames;
+    # Kept: what is called from here, unless that is of the SDK, too.
+    return join "\n", grep { !/ at \Q$HERE\E\w+\.pm line \d+\.?\z/ || /\A\s*(?!Workman::|eval )[\w:]+\(/ } @frames;
 }
 
 # Runs code that ABRT must not cut in two, and lets a waiting ABRT in behind it.

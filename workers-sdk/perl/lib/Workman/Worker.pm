@@ -55,10 +55,9 @@ sub run {
     $self->{wire} = $Workman::Wire::claimed;
     $self->{pid}  = $$;
     Workman::Signals::install();
-    # An ABRT must not swallow a job whose line has been read already.
-    $Workman::Signals::idle_work = sub { $self->{wire}->pending || @{$self->{parked}} };
     $self->load;
     $self->_serve;
+    $Workman::Signals::state = Workman::Signals::STARTING;
     $_ && $_->() for $self->{on_exit};
     Workman::Signals::block();
     exit 0;
@@ -147,7 +146,7 @@ sub _decode {
     return $message if ref $message eq 'HASH' && defined $message->{type} && !ref $message->{type};
     my $why = $@ ? $@ =~ s/ at \S+ line \d+\.?\s*\z//r : 'no message';
     if ($line =~ /\A\s*\{"type":"job","id":"([0-9A-Za-z]+)"/) {
-        $self->send(Workman::Outcome::fail($1, {message => "unreadable job: $why", code => 'bad_payload'}));
+        $self->send(Workman::Outcome::fail($1, {message => "unreadable job: $why", code => 'unreadable_args'}));
     } else {
         print STDERR '<4>ignored a line from the daemon: ', $why, "\n";
     }
@@ -172,8 +171,12 @@ sub _job {
         $self->{drain} = 1 if $self->{wire}->told_to_stop;
     }
     my $id = $message->{id};
+    if (grep { !defined || ref } $id, $message->{task}) {
+        print STDERR "<4>ignored a job without an id or a task\n";
+        return;
+    }
     if ($self->{drain} || $Workman::Signals::leave) {
-        return $self->send(Workman::Outcome::abort($id, reason => 'the worker stops', requeue => 1));
+        return $self->send(Workman::Outcome::abort($id, reason => 'stopping', requeue => 1));
     }
     my $task = $self->{tasks}->task($message->{task});
     if (!$task) {
@@ -222,9 +225,9 @@ sub request {
             next if !$message || $message->{type} ne 'reply' || ($message->{id} // '') ne $ref;
             pop @{$self->{parked}};
             return $message->{result} if $message->{ok};
-            die 'the queue refused the job: ' . ($message->{error}{message} // 'no reason given') . "\n";
+            Workman::Refused->throw(message => $message->{error}{message});
         }
-        die "the daemon is gone: nobody answers\n" if $self->{wire}->ended;
+        Workman::Refused->throw('the daemon has gone') if $self->{wire}->ended;
         $self->{wire}->fill(BLINK);
     }
 }

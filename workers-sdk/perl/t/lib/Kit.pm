@@ -13,7 +13,7 @@ use POSIX ();
 use Test::More ();
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
-our $WORKER   = "$FindBin::Bin/../fixture.pl";
+our $WORKER   = "$FindBin::Bin/worker.pl";
 our $DEADLINE = 20;
 our $json     = JSON::PP->new->utf8->canonical->allow_nonref;
 my $number = 0;
