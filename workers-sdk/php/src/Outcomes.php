@@ -77,11 +77,7 @@ trait Outcomes
             return $this->failed($task, $job, $error);
         }
         try {
-            $body = match (true) {
-                $result === null => '',
-                $result instanceof Bytes => ',' . Text::payload('result', $result),
-                default => ',"result":' . \json_encode($result, Text::FLAGS, 511),
-            };
+            $body = $result === null ? '' : ',' . Text::payload('result', $result);
         } catch (\JsonException $error) {
             return $this->failed($task, $job, $error, 'unserialisable_result');
         }

@@ -32,7 +32,6 @@ final class Worker extends Channel
     private bool $refuse = false;
     private ?ForceKilled $killed = null;
     private int $refs = 0;
-    private int $pid;
 
     /** assoc: objects in arguments are arrays, as with json_decode; an empty one is told from no list then. */
     public function __construct(private bool $assoc = false)
