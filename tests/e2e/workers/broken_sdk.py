@@ -128,4 +128,4 @@ FAULTS = {
     "stale": lambda: workman.task(lambda args: args, name="kit.before"),
 }
 FAULTS[FAULT]()
-runpy.run_path(str(SDK / "tests/fixture_worker.py"), run_name="__main__")
+runpy.run_path(str(SDK / "fixture.py"), run_name="__main__")
