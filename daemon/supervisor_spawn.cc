@@ -74,9 +74,7 @@ io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot
   }
   spec.launcher = options_.launcher;
   spec.argv = profile.command;
-  for (const auto& [key, value] : env) {
-    spec.env.push_back(std::string(key).append("=").append(value));
-  }
+  for (const auto& [key, value] : env) spec.env.push_back(key + "=" + value);
   spec.working_directory = profile.working_directory;
   spec.nice = profile.nice;
   spec.rlimits = profile.rlimits;

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import statistics
+import subprocess
 import time
 
 from daemon import Daemon, Failure
@@ -12,6 +13,7 @@ from daemon import Daemon, Failure
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WORKMAN_BUILD", ROOT / "build"))
 WORKER = str(BUILD / "tests/bench_echo_worker")
+RAW = str(BUILD / "tests/bench_raw_pingpong")
 ARGUMENT_BYTES = 100
 
 
@@ -43,6 +45,13 @@ def measure_daemon(jobs, command, workers, path, **profile):
     seconds, done, loop, queue, workers = (last - first for first, last in zip(begin, end))
     return {"rate": done / seconds, "seconds": seconds, "loop_us": loop / done,
             "queue_us": queue / done, "workers_cpu_us": workers / done}
+
+
+def ping_pong(seconds, in_flight, workers, sample, command, **options):
+    """The least that any supervisor must do with these workers: what bench_raw_pingpong prints."""
+    return json.loads(subprocess.run(
+        [RAW, f"{seconds:.3f}", str(in_flight), str(workers), str(sample), *command], check=True,
+        capture_output=True, **options).stdout)
 
 
 def median(results, name):

@@ -18,23 +18,24 @@ WORK_EXCEPTION, OPTION_REQ, OPTION_RES, WORK_DATA, WORK_WARNING = 25, 26, 27, 28
 class Server:
     """gearmand on a free port that it keeps over restarts."""
 
-    def __init__(self, start=True):
+    def __init__(self, start=True, host="127.0.0.1", options=()):
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((host, 0))
             self.port = probe.getsockname()[1]
-        self.process = None
+        self.host, self.options, self.process = host, options, None
         if start:
             self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            ["gearmand", "--listen=127.0.0.1", f"--port={self.port}", "--log-file=/dev/null"],
+            ["gearmand", f"--listen={self.host}", f"--port={self.port}", "--log-file=/dev/null",
+             *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         harness.poll("gearmand to listen", self.listens)
 
     def listens(self):
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.host, self.port)) == 0
 
     def signal(self, signo):
         self.process.send_signal(signo)
@@ -46,9 +47,9 @@ class Server:
             self.process = None
 
 
-def queue(*servers):
+def queue(*servers, **more):
     """The `queue` block of a profile."""
-    return {"driver": "gearman", "job_servers": [f"127.0.0.1:{one.port}" for one in servers]}
+    return {"driver": "gearman", "job_servers": [f"{one.host}:{one.port}" for one in servers], **more}
 
 
 def packet(kind, *parts):
@@ -57,9 +58,8 @@ def packet(kind, *parts):
 
 
 def perl(server, *words):
-    """Gearman's own client, or worker, for Perl; it runs in the background."""
-    return subprocess.Popen(["perl", PERL, f"127.0.0.1:{server.port}", *words], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, text=True)
+    """The command of Gearman's own client, or worker, for Perl."""
+    return ["perl", PERL, f"{server.host}:{server.port}", *words]
 
 
 class Waiting(threading.Thread):

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import harness
+import peer
 
 PROGRAM = shutil.which("beanstalkd") or "/usr/bin/beanstalkd"
 PEER = str(pathlib.Path(__file__).parent / "peers/beanstalk.rb")
@@ -104,10 +105,7 @@ class Beanstalkd(harness.TestCase):
 
     def ruby(self, *words):
         """The client for Ruby, beaneater."""
-        done = subprocess.run(["ruby", PEER, f"127.0.0.1:{self.server.port}", *words], text=True,
-                              capture_output=True, timeout=harness.DEADLINE)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return done.stdout
+        return peer.run(self, "ruby", PEER, f"127.0.0.1:{self.server.port}", *words)
 
     def test_a_job_that_ruby_puts_is_done(self):
         daemon = self.start()

@@ -4,17 +4,16 @@ accepted = done + dead + still queued, and only a job that was in flight may hav
 
 import collections
 import os
-import pathlib
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import unittest
 
 import harness
+from gearman_peer import Server, queue
 import matrix
 
 SKIPS = []
@@ -181,27 +180,9 @@ class OnGearman(Deaths, Books):
     """A gearmand of its own per test. The queue is asked by what the jobs wrote."""
 
     def begin(self, **profile):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.serve()
-        return self.start(queue={"driver": "gearman", "job_servers": [f"127.0.0.1:{self.port}"]},
-                          **profile)
-
-    def serve(self):
-        self.server = subprocess.Popen(
-            ["gearmand", "--listen=127.0.0.1", f"--port={self.port}", "--log-file=none",
-             "--threads=1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(self.end_server, self.server)
-
-        def answers():
-            with socket.socket() as client:
-                return client.connect_ex(("127.0.0.1", self.port)) == 0
-        harness.poll("gearmand to listen", answers)
-
-    def end_server(self, server):
-        server.kill()
-        server.wait()
+        self.server = Server(options=["--threads=1"])
+        self.addCleanup(self.server.stop)
+        return self.start(queue=queue(self.server), **profile)
 
     def test_gearmand_dies_and_workmand_serves_the_next_one(self):
         """gearmand keeps jobs in memory: those it held are gone, and none of the next is."""
@@ -209,9 +190,9 @@ class OnGearman(Deaths, Books):
         self.feed(daemon)
         self.wait_step(daemon, "answered")
 
-        self.end_server(self.server)
+        self.server.stop()
         daemon.wait_event("queue down")
-        self.serve()
+        self.server.start()
         daemon.wait_event("queue up", count=2)
         harness.poll("the runs in flight to end", lambda: self.in_flight(daemon) == 0)
         lost = self.accepted - len({r["n"] for r in daemon.records("answered")})

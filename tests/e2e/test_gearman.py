@@ -3,9 +3,11 @@ neighbours, and several servers of which one is away."""
 
 import json
 import shutil
+import subprocess
 import sys
 
 import harness
+import peer
 from gearman_peer import WORK_COMPLETE, WORK_FAIL, WORK_WARNING, Server, Waiting, perl, queue
 
 
@@ -100,33 +102,25 @@ class Servers(Case):
 class Perl(Case):
     """Its own client and worker for Perl on the other side."""
 
-    def run_perl(self, server, *words):
-        peer = perl(server, *words)
-        self.addCleanup(peer.kill)
-        out, _ = peer.communicate(timeout=harness.DEADLINE)
-        self.assertEqual(peer.returncode, 0)
-        return out
-
     def test_a_client_has_its_jobs_done(self):
         server = self.serve()
         daemon = self.daemon(queue=queue(server))
 
-        self.run_perl(server, "background", "Note", '{"from":"Perl"}')
+        peer.run(self, *perl(server, "background", "Note", '{"from":"Perl"}'))
 
         self.assertEqual(daemon.wait_record("note")["args"], {"from": "Perl"})
-        self.assertEqual(self.run_perl(server, "call", "Echo", '{"n":1}'), '{"n":1}')
+        self.assertEqual(peer.run(self, *perl(server, "call", "Echo", '{"n":1}')), '{"n":1}')
 
     def test_a_worker_does_our_job_and_its_result_comes_back(self):
         server = self.serve()
         daemon = self.daemon(queue=queue(server))
-        peer = perl(server, "serve", "Capitals")
-        self.addCleanup(peer.wait)
-        self.addCleanup(peer.kill)
+        worker = subprocess.Popen(perl(server, "serve", "Capitals"), stdin=subprocess.DEVNULL)
+        self.addCleanup(worker.wait)
+        self.addCleanup(worker.kill)
 
         self.assertEqual(daemon.call("Capitals", "abc"), "ABC")
 
-        peer.communicate(timeout=harness.DEADLINE)
-        self.assertEqual(peer.returncode, 0)
+        self.assertEqual(worker.wait(harness.DEADLINE), 0)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 
+import gearman_peer
 import harness
 import redis_server
 import sql_servers
@@ -80,28 +80,17 @@ class Network:
         ip("link", "delete", self.bridge, check=False)
 
 
-class Gearmand:
+class Gearmand(gearman_peer.Server):
     def __init__(self):
-        with socket.socket() as probe:
-            probe.bind((GATEWAY, 0))
-            self.port = probe.getsockname()[1]
         # Without keep-alive a server never learns that a host has vanished.
-        self.process = subprocess.Popen(
-            ["gearmand", f"--listen={GATEWAY}", f"--port={self.port}", "--log-file=/dev/null", "--keepalive",
-             "--keepalive-idle=1", "--keepalive-interval=1", "--keepalive-count=2"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def listens():
-            with socket.socket() as probe:
-                return probe.connect_ex((GATEWAY, self.port)) == 0
-        harness.poll("gearmand to listen", listens)
+        super().__init__(host=GATEWAY, options=[
+            "--keepalive", "--keepalive-idle=1", "--keepalive-interval=1", "--keepalive-count=2"])
 
     def queue(self):
-        return {"driver": "gearman", "job_servers": [f"{GATEWAY}:{self.port}"]}
+        return gearman_peer.queue(self)
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        self.stop()
 
 
 class Redis(redis_server.Server):

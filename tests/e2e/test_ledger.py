@@ -4,12 +4,12 @@ and dead letters. The broker is a real gearmand."""
 import json
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 
 import harness
+from gearman_peer import Server, queue
 
 STDERR = "warming up\nout of \"luck\""
 # So long that a job that waits for its next try does so until the daemon is killed.
@@ -19,28 +19,16 @@ NEVER = {"min": "10m", "max": "10m", "jitter": "0%"}
 class Case(harness.TestCase):
     @classmethod
     def setUpClass(cls):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            cls.port = probe.getsockname()[1]
-        cls.server = subprocess.Popen(
-            ["gearmand", "--listen=127.0.0.1", f"--port={cls.port}", "--log-file=/dev/null"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def listens():
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", cls.port)) == 0
-        harness.poll("gearmand to listen", listens)
+        cls.server = Server()
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.kill()
-        cls.server.wait()
+        cls.server.stop()
 
     def start(self, start=True, **profile):
         # A prefix of its own keeps what one test left on the server away from the next.
-        queue = {"driver": "gearman", "job_servers": [f"127.0.0.1:{self.port}"],
-                 "prefix": f"{self.id().rsplit('.', 1)[1]}:"}
-        return self.daemon(start=start, **{"queue": queue, **profile})
+        prefix = f"{self.id().rsplit('.', 1)[1]}:"
+        return self.daemon(start=start, **{"queue": queue(self.server, prefix=prefix), **profile})
 
     def kill(self, daemon):
         daemon.signal(signal.SIGKILL)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import harness
+import peer
 
 PEER = str(harness.BUILD / "tests/peer_nats")
 PROGRAM = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -82,10 +83,7 @@ class Nats(harness.TestCase):
         """The client for Go."""
         if not os.path.exists(PEER) and os.environ.get("WORKMAN_REQUIRE_SERVERS") != "1":
             self.skipTest("the client for Go is not installed")
-        done = subprocess.run([PEER, f"nats://127.0.0.1:{self.server.port}", *words], text=True,
-                              capture_output=True, timeout=harness.DEADLINE)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return done.stdout
+        return peer.run(self, PEER, f"nats://127.0.0.1:{self.server.port}", *words)
 
     def test_a_job_that_go_publishes_is_done(self):
         daemon = self.start()

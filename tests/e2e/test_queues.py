@@ -3,13 +3,13 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import unittest
 
 import harness
+from gearman_peer import Server, queue
 
 
 class Flows:
@@ -119,9 +119,9 @@ class Sqlite(Flows, harness.TestCase):
 
     def test_two_daemons_share_one_file_and_do_each_job_once(self):
         folder = self.folder()
-        queue = {"driver": "sqlite", "path": str(folder / "shared.db")}
-        one = self.daemon(queue=queue, command=harness.mini())
-        two = self.daemon(queue=queue, command=harness.mini())
+        shared = {"driver": "sqlite", "path": str(folder / "shared.db")}
+        one = self.daemon(queue=shared, command=harness.mini())
+        two = self.daemon(queue=shared, command=harness.mini())
 
         one.workman("enqueue", "--from", "-", stdin='{"task":"Mini"}\n' * 1000)
 
@@ -134,37 +134,20 @@ class Sqlite(Flows, harness.TestCase):
 class Gearman(Flows, harness.TestCase):
     @classmethod
     def setUpClass(cls):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            cls.port = probe.getsockname()[1]
-        cls.server = cls.serve()
+        cls.server = Server()
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.kill()
-        cls.server.wait()
-
-    @classmethod
-    def serve(cls):
-        server = subprocess.Popen(
-            ["gearmand", "--listen=127.0.0.1", f"--port={cls.port}", "--log-file=/dev/null"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def listens():
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", cls.port)) == 0
-        harness.poll("gearmand to listen", listens)
-        return server
+        cls.server.stop()
 
     def start(self, **profile):
         # A prefix of its own keeps what one test left on the server away from the next.
         self.prefix = f"{self.id().rsplit('.', 1)[1]}:"
-        return self.daemon(**profile, queue={
-            "driver": "gearman", "job_servers": [f"127.0.0.1:{self.port}"], "prefix": self.prefix})
+        return self.daemon(**profile, queue=queue(self.server, prefix=self.prefix))
 
     def gearman(self, task, data, *options):
         return subprocess.run(
-            ["gearman", "-h", "127.0.0.1", "-p", str(self.port), "-f", self.prefix + task,
+            ["gearman", "-h", "127.0.0.1", "-p", str(self.server.port), "-f", self.prefix + task,
              *options],
             input=data, capture_output=True, text=True, timeout=harness.DEADLINE)
 
@@ -203,11 +186,10 @@ class Gearman(Flows, harness.TestCase):
         daemon = self.start()
         self.assertEqual(daemon.call("Echo", 1), 1)
 
-        type(self).server.kill()
-        type(self).server.wait()
+        self.server.stop()
         daemon.wait_event("queue down")
         self.assertEqual(daemon.status()["queue"]["state"], "down")
-        type(self).server = self.serve()
+        self.server.start()
 
         daemon.wait_event("queue up", count=2)
         self.assertEqual(daemon.call("Echo", 2), 2)

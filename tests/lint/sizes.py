@@ -4,7 +4,7 @@
 import tree
 
 LIMIT = 350
-SOURCES = {".h", ".cc", ".c", ".py", ".sh"}
+SOURCES = {".h", ".hpp", ".cc", ".c", ".py", ".sh", ".pl", ".pm", ".rb", ".php", ".js", ".go"}
 
 found = []
 for path in tree.files():
