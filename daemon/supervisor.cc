@@ -241,12 +241,6 @@ void Supervisor::Do(const action::WorkerStopping& stopping) {
                                 {"state", ToString(stopping.state)}});
 }
 
-void Supervisor::Do(const action::WorkerEnded& ended) {
-  if (ended.failure == 0) return;
-  log::Warn("worker start failed",
-            {{"worker", NameOf(ended.slot)}, {"why", ended.how}, {"failures", ended.failure}});
-}
-
 void Supervisor::Do(const action::JobEnded& ended) {
   using Next = action::JobEnded::Next;
   std::string next = "gone";
@@ -285,6 +279,7 @@ void Supervisor::Do(const action::Subscribe& subscribe) {
 }
 
 void Supervisor::OnStopped() {
+  if (AwaitsTemplates()) return;
   io::BlockSignals(kSignals);
   // Everything that was in flight is settled or given back by now; the pump tells the queue.
   PostUpdates();

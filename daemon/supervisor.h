@@ -27,6 +27,7 @@
 #include "daemon/queue/pump.h"
 #include "daemon/queue/registry.h"
 #include "daemon/supervisor_notify.h"
+#include "daemon/templates.h"
 #include "daemon/worker_process.h"
 #include "protocol/decode.h"
 
@@ -90,7 +91,13 @@ class Supervisor {
   void MarkDirty(WorkerProcess& worker);
 
   // supervisor_spawn.cc: processes begin and end.
-  [[nodiscard]] io::ChildSpec MakeSpec(const WorkerProcess& worker, const Slot& slot) const;
+  [[nodiscard]] io::ChildEvents EventsOf(WorkerProcess& worker);
+  [[nodiscard]] io::ChildSpec MakeSpec(const Profile& profile, const std::string& worker,
+                                       Generation generation) const;
+  enum class Greeting : std::uint8_t { kWorker, kTemplate };
+  [[nodiscard]] static std::string MakeHello(const Profile& profile, const std::string& worker,
+                                             Generation generation, int max_jobs,
+                                             Greeting greeting);
   void WriteHello(WorkerProcess& worker, const Slot& slot);
   void OnGone(SlotId id, const io::ExitStatus& status);
   void OnStdoutEof(WorkerProcess& worker);
@@ -102,12 +109,22 @@ class Supervisor {
 
   void EndLife(SlotId id, const Exit& exit);
 
+  // supervisor_preload.cc: workers that a template forks.
+  void OrderFork(WorkerProcess& worker, const Slot& slot);
+  WorkerProcess* FindAwaited(Templates::Ticket ticket);
+  void OnForked(Templates::Ticket ticket, io::AdoptedChild process);
+  void OnForkFailed(Templates::Ticket ticket, const Templates::Failure& failure);
+  /// Ends the templates that nobody needs any more.
+  void ReviewTemplates();
+  /// Whether the daemon must wait for a template to end; OnStopped is called again then.
+  [[nodiscard]] bool AwaitsTemplates();
+
   // supervisor_exec.cc: a process for each job. Such a worker is there without a process while it
   // is idle.
   /// Announces what the profile says that its programs can do.
   void OnAnnounced(WorkerProcess& worker);
   void OpenSlot(SlotId slot);
-  /// Ends a worker of mode exec that has no process; nothing to any other.
+  /// Ends a worker that has no process: of mode exec, or not forked yet; nothing to any other.
   void CloseSlot(SlotId slot);
   void FailUnfit(SlotId slot, DeliveryId id, const Unfit& unfit);
   void RunProgram(WorkerProcess& worker, const Delivery& delivery);
@@ -230,6 +247,7 @@ class Supervisor {
   std::unique_ptr<io::Timer> ping_timer_;     ///< one for all workers, so that they share a wake-up
   std::unique_ptr<io::Signals> signals_;
   std::unique_ptr<io::OrphanReaper> orphans_;
+  std::unique_ptr<Templates> templates_;  ///< made with the first worker that is to be forked
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Producer> producer_;  ///< opened with the first job that comes by the socket
   std::unique_ptr<Core> core_;
@@ -278,6 +296,7 @@ class Supervisor {
 
   bool deadline_seen_ = false;  ///< the timer fired; what lay in the pipes is read first
   int stop_step_ = 0;
+  bool stopped_ = false;  ///< but for a template that has not ended yet
   std::string degraded_because_;
   int exit_status_ = 0;
 };

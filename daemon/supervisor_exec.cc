@@ -120,10 +120,13 @@ void Supervisor::CloseSlot(SlotId slot) {
   const std::uint32_t life = core_->slot(slot).life;
   deferred_.emplace_back([this, slot, life] {
     const WorkerProcess* worker = Find(slot);
-    if (worker == nullptr || worker->profile->mode != Mode::kExec || worker->program != nullptr)
-      return;
-    if (core_->slot(slot).life != life || !core_->slot(slot).Alive()) return;
-    EndLife(slot, {0, std::nullopt, "had no process", false});
+    if (worker == nullptr || core_->slot(slot).life != life || !core_->slot(slot).Alive()) return;
+    if (worker->awaited) {
+      templates_->Cancel({slot, worker->serial});
+      EndLife(slot, {std::nullopt, std::nullopt, "its template had not forked it yet", false});
+    } else if (worker->profile->mode == Mode::kExec && worker->program == nullptr) {
+      EndLife(slot, {0, std::nullopt, "had no process", false});
+    }
   });
 }
 
@@ -131,7 +134,7 @@ io::ChildSpec Supervisor::MakeProgramSpec(const WorkerProcess& worker,
                                           const Delivery& delivery) const {
   const Profile& profile = *worker.profile;
   const Job& job = delivery.job.get();
-  io::ChildSpec spec = MakeSpec(worker, core_->slot(worker.slot));
+  io::ChildSpec spec = MakeSpec(profile, worker.name, core_->slot(worker.slot).generation);
   spec.side_pipe = true;
   spec.pipe_grace = kOutputGrace;
   const std::pair<std::string_view, std::string> variables[] = {

@@ -34,6 +34,7 @@ void Supervisor::Stop(std::string_view by) {
     server_->Send(waiter.connection, RenderReload({false, {}, 0, "the daemon is stopping"}));
   }
   core_->Stop(stop_step_, loop_.Now());
+  if (templates_ != nullptr) templates_->Stop(stop_step_);
   if (stop_step_ > 1) return;
   TellStatus();
   const Duration graceful = profile_->graceful_shutdown_timeout;
@@ -120,6 +121,7 @@ void Supervisor::FinishReload(Generation generation, bool ok, int draining,
 
 void Supervisor::Do(const action::PoolEvent& event) {
   using Kind = action::PoolEvent::Kind;
+  ReviewTemplates();
   switch (event.kind) {
     case Kind::kServing:
       log::Info("ready", {{"workers", event.number}});

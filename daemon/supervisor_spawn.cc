@@ -7,6 +7,7 @@
 #include "daemon/base/log.h"
 #include "daemon/supervisor.h"
 #include "protocol/encode.h"
+#include "protocol/zygote.h"
 
 namespace workmand {
 void LogOrphan(int pid, const io::ExitStatus& status) {
@@ -24,13 +25,11 @@ void Supervisor::Do(const action::Spawn& spawn) {
   worker.spawned_at = loop_.Now();
   const SlotId id = spawn.slot;
   if (worker.profile->mode == Mode::kExec) return OpenSlot(id);
-  io::ChildEvents events{[this, &worker](std::string_view bytes) { OnStdout(worker, bytes); },
-                         [this, &worker] { OnStdoutEof(worker); },
-                         [this, &worker](std::string_view bytes) { OnStderr(worker, bytes); },
-                         [this, &worker](int error) { OnWriteError(worker, error); },
-                         [this, id](const io::ExitStatus& status) { OnGone(id, status); }};
+  if (worker.profile->preload) return OrderFork(worker, slot);
+  io::ChildEvents events = EventsOf(worker);
   if (worker.profile->mode == Mode::kLines) PrepareFilter(worker, events);
-  auto child = io::Child::Spawn(loop_, MakeSpec(worker, slot), std::move(events));
+  auto child = io::Child::Spawn(loop_, MakeSpec(*worker.profile, worker.name, slot.generation),
+                                std::move(events));
   if (!child) {
     // Core hears of it after the actions at hand, as of any other end.
     deferred_.emplace_back([this, id, why = child.error().message] {
@@ -47,13 +46,21 @@ void Supervisor::Do(const action::Spawn& spawn) {
   if (worker.profile->mode == Mode::kProtocol) WriteHello(worker, slot);
 }
 
-io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot) const {
-  const Profile& profile = *worker.profile;
+io::ChildEvents Supervisor::EventsOf(WorkerProcess& worker) {
+  return {[this, &worker](std::string_view bytes) { OnStdout(worker, bytes); },
+          [this, &worker] { OnStdoutEof(worker); },
+          [this, &worker](std::string_view bytes) { OnStderr(worker, bytes); },
+          [this, &worker](int error) { OnWriteError(worker, error); },
+          [this, id = worker.slot](const io::ExitStatus& status) { OnGone(id, status); }};
+}
+
+io::ChildSpec Supervisor::MakeSpec(const Profile& profile, const std::string& worker,
+                                   Generation generation) const {
   std::map<std::string, std::string> env = ProcessEnvironment();
   // What belongs to the daemon alone: a worker that inherits it would speak for the daemon.
   for (const char* mine :
        {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS",
-        "LISTEN_FDNAMES", "WORKMAN_STOP_GRACE", "WORKMAN_IN", "WORKMAN_OUT"}) {
+        "LISTEN_FDNAMES", "WORKMAN_STOP_GRACE", "WORKMAN_IN", "WORKMAN_OUT", "WORKMAN_ZYGOTE"}) {
     env.erase(mine);
   }
   for (const auto& [key, value] : profile.env) env[key] = value;
@@ -63,8 +70,8 @@ io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot
   }
   if (profile.mode == Mode::kLines && profile.lines.stdbuf) UnbufferOutput(env);
   env["WORKMAN_PROFILE"] = profile.name;
-  env["WORKMAN_WORKER"] = worker.name;
-  env["WORKMAN_GENERATION"] = std::to_string(slot.generation.value);
+  env["WORKMAN_WORKER"] = worker;
+  env["WORKMAN_GENERATION"] = std::to_string(generation.value);
 
   io::ChildSpec spec;
   if (profile.channel == Channel::kFd) {
@@ -89,23 +96,31 @@ io::ChildSpec Supervisor::MakeSpec(const WorkerProcess& worker, const Slot& slot
   return spec;
 }
 
-void Supervisor::WriteHello(WorkerProcess& worker, const Slot& slot) {
-  const Profile& profile = *worker.profile;
+std::string Supervisor::MakeHello(const Profile& profile, const std::string& worker,
+                                  Generation generation, int max_jobs, Greeting greeting) {
   workman::protocol::Hello hello;
   hello.daemon = std::string("workmand/") + WORKMAND_VERSION;
   hello.profile = profile.name;
-  hello.worker = worker.name;
-  hello.generation = slot.generation.value;
+  hello.worker = worker;
+  hello.generation = generation.value;
   hello.max_line = profile.max_line;
   hello.start_timeout_ms = profile.start_timeout.count();
   if (profile.graceful_shutdown_timeout != kInfinite) {
     hello.graceful_timeout_ms = profile.graceful_shutdown_timeout.count();
   }
   hello.abort_timeout_ms = profile.abort_timeout.count();
-  hello.max_jobs = slot.max_jobs;
+  hello.max_jobs = max_jobs;
   hello.features = {"enqueue", "cancel", "extend", "ping"};
+  if (greeting == Greeting::kTemplate) hello.features.emplace_back(workman::protocol::kZygote);
   hello.config = profile.config_json;
-  workman::protocol::AppendHello(worker.child->buffer(), hello);
+  std::string line;
+  workman::protocol::AppendHello(line, hello);
+  return line;
+}
+
+void Supervisor::WriteHello(WorkerProcess& worker, const Slot& slot) {
+  worker.child->Write(
+      MakeHello(*worker.profile, worker.name, slot.generation, slot.max_jobs, Greeting::kWorker));
   MarkDirty(worker);
 }
 
@@ -126,10 +141,11 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
   if (!worker->start_note.empty()) exit.how = worker->start_note;
   if (!worker->unusable.empty()) exit.how = worker->unusable;
   exit.unusable = !worker->unusable.empty();
+  exit.counted = worker->failure_counted;
   exit.last_words = worker->stderr_tail;
   if (worker->filter != nullptr) exit.note = NoteOfEnd(*worker);
   if (slot.severe) exit.broke = worker->broke;
-  if (status.exec_error.empty()) {
+  if (status.exec_error.empty() && !status.unknown) {
     (status.signal != 0 ? exit.signal : exit.code) =
         status.signal != 0 ? status.signal : status.code;
   }
@@ -148,7 +164,8 @@ void Supervisor::OnGone(SlotId id, const io::ExitStatus& status) {
     fields.emplace_back("job", JobOf(*worker));
     fields.emplace_back("stderr", worker->stderr_tail);
   }
-  const bool clean = status.signal == 0 && status.code == 0 && status.exec_error.empty();
+  const bool clean =
+      status.signal == 0 && status.code == 0 && status.exec_error.empty() && !status.unknown;
   log::Write(asked && (clean || slot.rung_at != kNever || slot.term_sent) ? log::Level::kInfo
                                                                           : log::Level::kWarn,
              "worker gone", fields);
@@ -161,6 +178,13 @@ void Supervisor::EndLife(SlotId id, const Exit& exit) {
   core_->OnGone(id, exit, loop_.Now());
   Execute();
   if (Find(id) == worker) workers_[id.value].reset();
+}
+
+void Supervisor::Do(const action::WorkerEnded& ended) {
+  ReviewTemplates();
+  if (ended.failure == 0) return;
+  log::Warn("worker start failed",
+            {{"worker", NameOf(ended.slot)}, {"why", ended.how}, {"failures", ended.failure}});
 }
 
 /// Violations that show only at the end.

@@ -57,6 +57,7 @@ struct WorkerProcess {
   std::string name;                        ///< "thumbs-3"
   std::shared_ptr<const Profile> profile;  ///< of its generation
   std::unique_ptr<io::Child> child;        ///< null when it could not be started
+  bool awaited = false;                    ///< a template is to fork it, and has not yet
   std::uint64_t serial = 0;                ///< of this process; never used again
   std::size_t max_line;                    ///< the longest line to send: the profile's or its own
   workman::protocol::LineReader out;
@@ -78,10 +79,11 @@ struct WorkerProcess {
   std::unique_ptr<Filter> filter;    ///< mode lines
   std::unique_ptr<Program> program;  ///< mode exec
 
-  std::string unusable;     ///< why it can never work with this profile; empty = it may
-  std::string start_note;   ///< what is known of why it did not start; empty = nothing
-  std::string stderr_tail;  ///< the last bytes of stderr, for the record of its death
-  std::string broke;        ///< the violation that it is ended for: "V07: a damaged outcome"
+  std::string unusable;          ///< why it can never work with this profile; empty = it may
+  bool failure_counted = false;  ///< what it failed of has failed others, and is counted there
+  std::string start_note;        ///< what is known of why it did not start; empty = nothing
+  std::string stderr_tail;       ///< the last bytes of stderr, for the record of its death
+  std::string broke;             ///< the violation that it is ended for: "V07: a damaged outcome"
 
   /// Read from its stdout and not looked at yet, because it had its share of the turn or is unread.
   std::string backlog;

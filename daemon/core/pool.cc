@@ -220,7 +220,7 @@ void Pool::OnGone(Slot& slot, const Exit& exit, TimePoint now) {
   const auto place = static_cast<std::ptrdiff_t>(outbox_.actions.size());
   int failure = 0;
   if (unasked && !proven) {
-    CountFailure(slot, exit, now);
+    if (!exit.counted) CountFailure(slot, exit, now);
     failure = std::max(1, failures_);
   } else if (unasked) {
     next_start_ = std::max(next_start_, After(now, limits_->respawn_min));

@@ -24,6 +24,8 @@ struct Exit {
   std::string last_words{};  ///< the end of its stderr; empty = nothing is known
   std::string note{};        ///< why its job had to fail, where the supervisor knows; else empty
   std::string broke{};       ///< the violation that it was ended for; empty = none
+  /// What ended it has ended others, too, and is counted with one of them.
+  bool counted = false;
 };
 
 class Pool {

@@ -2,11 +2,11 @@
 
 #include <cerrno>
 #include <csignal>
+#include <unistd.h>
 #include <utility>
 
 #include "daemon/base/check.h"
-#include "daemon/io/child_start.h"
-#include "daemon/io/pipes.h"
+#include "daemon/io/child_impl.h"
 
 namespace workmand::io {
 namespace {
@@ -16,53 +16,6 @@ namespace {
 constexpr int kMaxFinalReads = 32;
 
 }  // namespace
-
-/// Every callback of libuv holds a reference for its duration, so that the owner may destroy the
-/// Child in any event.
-struct Child::Impl : std::enable_shared_from_this<Child::Impl> {
-  Impl(Loop& the_loop, ChildEvents the_events)
-      : loop(the_loop), events(std::move(the_events)), settle(loop, [this] { OnSettleTimer(); }) {}
-
-  Result<void> Open(StartedChild started);
-  void Abandon();
-  void OnReadable(WatchedFd& pipe);
-  bool Read(WatchedFd& pipe);
-  void Drain(WatchedFd& pipe);
-  void OnEnd(WatchedFd& pipe);
-  void OnWritable();
-  void OnExit(int code, int signo);
-  void OnSettleTimer();
-  void Finish();
-  void WatchStdout();
-  void OnReport();
-
-  static void StdoutReady(uv_poll_t* handle, int status, int events) noexcept;
-  static void StderrReady(uv_poll_t* handle, int status, int events) noexcept;
-  static void SideReady(uv_poll_t* handle, int status, int events) noexcept;
-  static void ReportReady(uv_poll_t* handle, int status, int events) noexcept;
-  static void StdinReady(uv_poll_t* handle, int status, int events) noexcept;
-  static void Exited(uv_process_t* process, std::int64_t code, int signo) noexcept;
-
-  Loop& loop;
-  ChildEvents events;
-  Timer settle;  ///< due at once after the exit, then when the grace for stdout is over
-  UvHandle<uv_process_t> process;
-  pid_t pid = 0;
-  PipeWriter in;
-  WatchedFd out;
-  WatchedFd err;
-  WatchedFd side;
-  WatchedFd report;  ///< the same as launch_report, where somebody waits for the start
-  Duration pipe_grace{0};
-  UniqueFd launch_report;  ///< holds the launcher's complaint, if any; read at the exit
-  ExitStatus status;
-  bool exited = false;
-  bool in_grace = false;
-  bool paused = false;
-  bool gone = false;       ///< on_gone is being delivered, or was
-  bool finished = false;   ///< on_gone has returned
-  bool abandoned = false;  ///< the Child was destroyed; nobody is to be called
-};
 
 Result<void> Child::Impl::Open(StartedChild started) {
   if (auto opened = in.Open(loop, std::move(started.in), this, &StdinReady); !opened) return opened;
@@ -95,6 +48,7 @@ void Child::Impl::Abandon() {
   side.Close();
   report.Close();
   launch_report.Reset();
+  if (adopted) return AbandonAdopted();
   if (pid != 0 && !exited) {
     ::kill(-pid, SIGKILL);
     process.Release();  // `Exited` deletes it once it is reaped
@@ -105,10 +59,12 @@ void Child::Impl::WatchStdout() {
   out.Watch(UV_READABLE, &StdoutReady);
 }
 
-void Child::Impl::StdoutReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
+void Child::Impl::StdoutReady(uv_poll_t* handle, int status, int /*events*/) noexcept {
   if (handle->data == nullptr) return;
   const auto self = static_cast<Impl*>(handle->data)->weak_from_this().lock();
-  self->OnReadable(self->out);
+  // After an error, which only the socket of an adopted child has, libuv calls no more.
+  if (status < 0) self->Drain(self->out);
+  if (!self->abandoned) self->OnReadable(self->out);
 }
 
 void Child::Impl::StderrReady(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
@@ -193,6 +149,7 @@ void Child::Impl::OnWritable() {
 
 void Child::Impl::OnExit(int code, int signo) {
   process.Reset();
+  ended.Close();
   exited = true;
   status.code = signo != 0 ? 0 : code;
   status.signal = signo;
@@ -298,11 +255,15 @@ void Child::PauseReading(bool pause) {
 }
 
 void Child::Signal(int signo) {
-  if (!impl_->exited) ::kill(impl_->pid, signo);
+  if (!impl_->exited) impl_->SignalOne(signo);
 }
 
 void Child::SignalGroup(int signo) {
   if (impl_->finished) return;
+  // One that was forked for us may lead no group.
+  if (impl_->adopted && !impl_->exited && ::getpgid(impl_->pid) != impl_->pid) {
+    return impl_->SignalOne(signo);
+  }
   // The system gives the number of a group to no process while the group has a member. So once the
   // leader is reaped, a process with its number is a stranger, and says that the group is no more.
   const bool recycled = impl_->exited && (::kill(impl_->pid, 0) == 0 || errno != ESRCH);

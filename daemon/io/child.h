@@ -1,6 +1,7 @@
-// A child process with real pipes on stdin, stdout and stderr, in a session of its own. Announces
-// exactly one Gone, after the exit status is known and stdout is at EOF or a short grace is over (a
-// grandchild may hold the pipe). Driven by the loop; it knows bytes and pids, not workers.
+// A child process with real pipes on stdin, stdout and stderr, in a session of its own; or one that
+// was forked for us, with a socket instead (Adopt). Announces exactly one Gone, after the exit
+// status is known and stdout is at EOF or a short grace is over (a grandchild may hold the pipe).
+// Driven by the loop; it knows bytes and pids, not workers.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@
 
 #include "daemon/base/result.h"
 #include "daemon/io/loop.h"
+#include "daemon/io/unique_fd.h"
 
 namespace workmand::io {
 
@@ -50,6 +52,8 @@ struct ExitStatus {
   /// The launcher could not start the command, and why ("No such file or directory", "chdir /x:
   /// Permission denied"); else empty. It tells such an end from a worker's own exit 127.
   std::string exec_error;
+  /// It was not ours to reap, so that neither code nor signal is known.
+  bool unknown = false;
   /// "exit 1", "signal 6 (SIGABRT)", "cannot execute: No such file or directory".
   [[nodiscard]] std::string ToString() const;
 };
@@ -68,12 +72,25 @@ struct ChildEvents {
   std::function<void()> on_started{};
 };
 
+/// A process that another one has forked for us, and our end of its connection.
+struct AdoptedChild {
+  pid_t pid = 0;
+  UniqueFd channel;  ///< a non-blocking stream socket: its stdin and its stdout in one
+  UniqueFd err;      ///< what it writes to stderr; may be none
+};
+
 class Child {
  public:
   /// Starts the process; loop thread only (a worker's parent-death signal is tied to the thread
   /// that started it). On error nothing was started and no event will come. A command that cannot
   /// be executed is no error here: it is an ExitStatus with `exec_error`.
   [[nodiscard]] static Result<std::unique_ptr<Child>> Spawn(Loop& loop, const ChildSpec& spec,
+                                                            ChildEvents events);
+  /// Takes a process in that runs already. It should have become a child of ours (an orphan of a
+  /// descendant, see OrphanReaper) and lead a group: only of a child the exit status is known. On
+  /// error the process is left alone: kSystem, e.g. when it has ended and somebody has reaped it.
+  [[nodiscard]] static Result<std::unique_ptr<Child>> Adopt(Loop& loop, AdoptedChild child,
+                                                            Duration pipe_grace,
                                                             ChildEvents events);
   /// A process that still runs gets SIGKILL, with its group; the loop reaps it.
   ~Child();

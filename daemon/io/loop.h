@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
+#include <set>
 #include <span>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -83,6 +85,9 @@ class Loop {
   /// more when Run ends.
   void OnTurnEnd(std::function<void()> callback);
 
+  /// Children that somebody here waits for without libuv: not for OrphanReaper.
+  [[nodiscard]] std::set<pid_t>& waited_for() { return waited_for_; }
+
   /// Scratch memory for one read (64 KiB), shared by all handles: valid until the next read.
   [[nodiscard]] std::span<char> read_buffer() { return read_buffer_; }
 
@@ -98,6 +103,7 @@ class Loop {
   UvHandle<uv_prepare_t> prepare_;
   std::function<void()> turn_end_;
   std::vector<char> read_buffer_;
+  std::set<pid_t> waited_for_;
   bool running_ = false;
   bool in_timer_ = false;                   ///< a timer's callback is running
   mutable FreezeClock clock_{TimePoint{}};  ///< mutable: a look at the time notices a freeze

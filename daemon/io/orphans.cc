@@ -58,6 +58,7 @@ void OrphanReaper::Reap() {
   for (const pid_t pid : ListChildren()) {
     int how = 0;
     if (std::binary_search(ours.begin(), ours.end(), pid)) continue;
+    if (loop_.waited_for().contains(pid)) continue;
     if (::waitpid(pid, &how, WNOHANG) != pid) continue;
     ExitStatus status;
     if (WIFSIGNALED(how)) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
@@ -53,6 +54,11 @@ void WatchedFd::Unwatch() {
 void WatchedFd::Close() {
   poll_.Reset();
   fd_.Reset();
+}
+
+UniqueFd WatchedFd::Take() {
+  poll_.Reset();
+  return std::move(fd_);
 }
 
 ReadOutcome ReadOnce(Loop& loop, int fd) {
@@ -111,6 +117,9 @@ void PipeWriter::CloseWhenWritten() {
 }
 
 void PipeWriter::Close() {
+  // The other half of a socket stays open, so that closing alone would end nothing. To a pipe this
+  // does nothing.
+  if (pipe_.is_open()) ::shutdown(pipe_.fd(), SHUT_WR);
   pipe_.Close();
   Drop();
 }

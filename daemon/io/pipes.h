@@ -33,6 +33,8 @@ class WatchedFd {
   void Watch(int events, uv_poll_cb callback);
   void Unwatch();
   void Close();
+  /// Gives the descriptor up, no longer watched.
+  [[nodiscard]] UniqueFd Take();
   [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
   [[nodiscard]] int fd() const { return fd_.get(); }
 
@@ -51,8 +53,8 @@ struct ReadOutcome {
 /// One read into the loop's shared buffer. An error counts as the end.
 [[nodiscard]] ReadOutcome ReadOnce(Loop& loop, int fd);
 
-/// The writing end. What is flushed goes to the kernel at once as far as it takes it; the rest
-/// waits until the pipe is writable.
+/// The writing end: a pipe, or one half of a stream socket. What is flushed goes to the kernel at
+/// once as far as it takes it; the rest waits until the pipe is writable.
 class PipeWriter {
  public:
   /// `on_writable` gets `owner` in `handle->data` and calls Resume.

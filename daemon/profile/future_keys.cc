@@ -24,7 +24,6 @@ bool AsksForNothing(const FutureKey& key, const YamlNode& node) {
 
 const std::vector<FutureKey>& FutureKeys() {
   static const std::vector<FutureKey> keys = {
-      {"preload", "false", "let each worker load its code before it says ready"},
       {"max_memory", "0", "recycle workers with max_reqs_per_child or max_lifetime"},
       {"max_memory_hard", "0", "limit the address space with rlimits.as"},
       {"max_memory_pool", "0", "lower max_workers, or limit the whole service from outside"},

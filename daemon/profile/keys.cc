@@ -71,6 +71,7 @@ std::vector<Key> PoolKeys() {
       IntegerKey("max_reqs_per_child", WORKMAND_AT(max_reqs_per_child), kAnyCount),
       FractionKey("max_reqs_per_child_jitter", WORKMAND_AT(max_reqs_per_child_jitter)),
       DurationKey("max_lifetime", WORKMAND_AT(max_lifetime)),
+      SwitchKey("preload", WORKMAND_AT(preload)),
   };
 }
 

@@ -164,6 +164,10 @@ void CheckMode(const Draft& draft, Problems& problems) {
     }
   }
   if (profile.mode == Mode::kProtocol) return;
+  if (profile.preload) {
+    problems.Add(draft.PlaceOf("preload"), "preload",
+                 "needs workers that speak the protocol (mode is " + mode + ")");
+  }
   if (profile.tasks.empty() && !problems.Has("tasks")) {
     problems.Add(draft.PlaceOf("tasks"), "tasks",
                  "is missing; a program of mode " + mode +

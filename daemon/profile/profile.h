@@ -150,6 +150,7 @@ struct Profile {
   int max_reqs_per_child = 100;  ///< 0 = never recycled by count
   double max_reqs_per_child_jitter = 0.1;
   Duration max_lifetime{0};  ///< 0 = off; never cuts a running job
+  bool preload = false;      ///< workers are forked from a template
 
   Duration time_limit{0};                            ///< 0 = none
   Duration soft_time_limit{0};                       ///< 0 = none

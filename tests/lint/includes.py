@@ -48,7 +48,7 @@ ROOMS = (
     Room("cli", r"daemon/cli/",
          ours=("base", "profile", "queue", "io", "protocol", "admin"), libraries=("CLI11",)),
     Room("launch", r"daemon/launch/"),
-    Room("supervisor", r"daemon/(supervisor\w*\.(cc|h)|worker_process\.h|main\.cc)", ours=EVERY,
+    Room("supervisor", r"daemon/(supervisor\w*\.(cc|h)|templates\.(cc|h)|worker_process\.h|main\.cc)", ours=EVERY,
          libraries=("uv", "CLI11"),
          only=(("uv", r"daemon/main\.cc"), ("CLI11", r"daemon/main\.cc"))),
     # Tests see the room they test and what that room sees.

@@ -57,6 +57,20 @@ TEST_CASE("a worker that fails to start is replaced with growing pauses until de
   CHECK(world.core.phase() == DaemonPhase::kRunning);
 }
 
+TEST_CASE("a failure that several workers share is counted once", "[pool]") {
+  World world(PlainLimits(4));
+  Exit shared = kCrash;
+  world.Gone(1, shared);
+  shared.counted = true;
+  for (std::uint32_t slot = 2; slot <= 4; ++slot) world.Gone(slot, shared);
+  CHECK(world.core.phase() == DaemonPhase::kStarting);
+  world.Seen();
+
+  world.Pass(Duration{100});
+
+  CHECK(world.Seen() == "spawn@1 spawn@2 spawn@3 spawn@4");
+}
+
 TEST_CASE("a degraded pool tries with one worker at a time", "[pool]") {
   World world(PlainLimits(4));
   for (std::uint32_t slot = 1; slot <= 4; ++slot) world.Gone(slot, kCrash);

@@ -41,6 +41,7 @@ constexpr auto kChanges = std::to_array<Change>({
     {"max_reqs_per_child", "1"},
     {"max_reqs_per_child_jitter", "1%"},
     {"max_lifetime", "1s"},
+    {"preload", "true"},
     {"time_limit", "1s"},
     {"soft_time_limit", "1s"},
     {"slow_job_threshold", "1s"},

@@ -205,8 +205,6 @@ TEST_CASE("keys that contradict each other are refused", "[profile]") {
 
 TEST_CASE("a key to come is refused with a sentence that says so", "[profile]") {
   const auto [text, message] = GENERATE(values<Case>({
-      {"preload: true",
-       "2:10: preload: is not supported yet: let each worker load its code before it says ready"},
       {"max_memory: 100MiB",
        "2:13: max_memory: is not supported yet: recycle workers with max_reqs_per_child or "
        "max_lifetime"},
@@ -240,9 +238,8 @@ TEST_CASE("a key to come is accepted with the value that asks for nothing", "[pr
   const Profile plain = Good(kMinimal);
 
   for (const std::string text :
-       {"mode: protocol", "preload: false", "max_memory: 0", "max_memory_hard: 0MiB",
-        "max_memory_pool: 0", "watch: []", "hooks: {}", "admin: {port: 0}", "exec:", "exec: {}",
-        "lines: {}", "watch:"}) {
+       {"mode: protocol", "max_memory: 0", "max_memory_hard: 0MiB", "max_memory_pool: 0",
+        "watch: []", "hooks: {}", "admin: {port: 0}", "exec:", "exec: {}", "lines: {}", "watch:"}) {
     CHECK(Good(kMinimal + text + "\n") == plain);
   }
 }

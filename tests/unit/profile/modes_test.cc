@@ -72,6 +72,8 @@ TEST_CASE("what a mode needs and what belongs to another one is refused by name"
   CHECK(Complaint(kLines + "config: {a: 1}\n") ==
         "4:9: config: is told to workers that speak the protocol only (mode is lines); use env or "
         "the command line");
+  CHECK(Complaint(kLines + "preload: true\n") ==
+        "4:10: preload: needs workers that speak the protocol (mode is lines)");
   CHECK(Complaint(kLines + "lines: {result: text, error_key: e}\n") ==
         "4:34: lines.error_key: needs lines.result: json (got text)");
 }

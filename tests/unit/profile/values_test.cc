@@ -72,6 +72,7 @@ write_timeout: 4s
 max_violations: 0
 ping_interval: 0
 kill_group: true
+preload: true
 channel: fd
 stderr: 'null'
 stdout_garbage: strict
@@ -121,6 +122,7 @@ admin: {show_args: true}
   CHECK(profile.max_violations == 0);
   CHECK(profile.ping_interval == seconds(0));
   CHECK(profile.kill_group);
+  CHECK(profile.preload);
   CHECK(profile.channel == Channel::kFd);
   CHECK(profile.stderr_mode == StderrMode::kNull);
   CHECK(profile.stdout_garbage == GarbagePolicy::kStrict);

@@ -15,12 +15,13 @@ protocol; elsewhere it touches nothing.
 """
 
 from workman._task import (Abort, Failure, ForceKilled, Permanent, Refused, Retry, Task, after_fork,
-                           on_abort, on_boot, on_done, on_exit, on_fail, on_start, task)
+                           before_fork, on_abort, on_boot, on_done, on_exit, on_fail, on_start, task)
 from workman._worker import VERSION as __version__
 from workman._worker import Worker as _Worker
 
 __all__ = ["Abort", "Failure", "ForceKilled", "Permanent", "Refused", "Retry", "Task", "after_fork",
-           "on_abort", "on_boot", "on_done", "on_exit", "on_fail", "on_start", "serve", "task"]
+           "before_fork", "on_abort", "on_boot", "on_done", "on_exit", "on_fail", "on_start", "serve",
+           "task"]
 
 for _public in (Abort, Failure, ForceKilled, Permanent, Refused, Retry, Task):
     _public.__module__ = "workman"  # What failures and stacks show.

@@ -3,7 +3,8 @@
 from workman._text import ms
 
 NO_OPTIONS = ("run", "hook", "announcement", "name")
-HOOKS = ("on_boot", "on_exit", "after_fork", "on_start", "on_done", "on_fail", "on_abort")
+HOOKS = ("on_boot", "on_exit", "before_fork", "after_fork", "on_start", "on_done",
+         "on_fail", "on_abort")
 
 
 class Failure(Exception):
@@ -124,10 +125,11 @@ def _register(name):
     return decorate
 
 
-for _name in HOOKS[3:]:
+for _name in HOOKS[4:]:
     setattr(Function, _name, _setter(_name))
 # Global hooks: the last four run for every task, before the task's own.
-on_boot, on_exit, after_fork, on_start, on_done, on_fail, on_abort = map(_register, HOOKS)
+(on_boot, on_exit, before_fork, after_fork,
+ on_start, on_done, on_fail, on_abort) = map(_register, HOOKS)
 
 
 def task(function=None, name=None, **options):

@@ -26,6 +26,7 @@ class Worker(Channel):
     def __init__(self):
         super().__init__()
         self.state, self.hello, self.refs, self.child = BOOTING, {}, 0, False
+        self.forking = False  # A worker is being forked, not a child of a job.
         # drain: leave when nothing is left to answer. refuse: give jobs back.
         self.drain = self.refuse = self.pending = False
         self.killed = None  # The ForceKilled that was raised, even if the task has caught it.
@@ -66,6 +67,8 @@ class Worker(Channel):
 
     def forked(self):
         """A child of a job is no worker."""
+        if self.forking:
+            return
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGABRT):
             signal.signal(number, signal.SIG_DFL)
@@ -259,13 +262,38 @@ class Worker(Channel):
                 error = {"message": "Python cannot read these arguments", "code": "unreadable_args"}
                 self.send('{"type":"fail","id":"%s"%s}' % (job, members(error=error)))
 
-    def ready(self, cancel):
+    @staticmethod
+    def ready(cancel, **more):
         version = "python %d.%d" % sys.version_info[:2]
-        self.send(encode({
+        return encode({
             "type": "ready", "proto": PROTOCOL, "pid": os.getpid(), "signals": ["TERM", "ABRT"],
             "sdk": {"name": "workman-py", "version": VERSION, "lang": version},
             "features": ["enqueue", "extend"] + (["cancel"] if cancel else []),
-            "tasks": [task.announcement() for task in tasks.values()]}))
+            "tasks": [task.announcement() for task in tasks.values()], **more})
+
+    def preloaded(self, cancel):
+        """In a template: ends with it. In a worker, one forked from a template or any other: returns
+        whether it was forked."""
+        waits = os.environ.pop("WORKMAN_ZYGOTE", None) is not None
+        while not self.lines and not self.eof and (self.fill(None if waits else 0) or waits):
+            pass
+        hello = (self.parse(self.lines[0]) if self.lines else None) or {}
+        if "zygote" not in hello.get("features", ()):
+            return False
+        from workman import _template
+        _template.be_template(self, self.ready(cancel, zygote=True))
+        return True
+
+    def reset(self, given, taken):
+        """The forked worker starts afresh, with descriptors of its own."""
+        self.lines.clear()
+        self.rest.clear()
+        self.started = self.eof = self.drain = False
+        self.input, self.output = given, taken
+        shared = self.wake, signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(self.watch(), warn_on_full_buffer=False)
+        for fd in shared:
+            os.close(fd)
 
     def serve(self, cancel):
         """Never returns."""
@@ -274,8 +302,10 @@ class Worker(Channel):
         if not tasks:
             note("there is no task: nothing is decorated with @task, and no class is a Task")
             vanish(EX_CONFIG)
+        if self.preloaded(cancel):
+            self.fire("after_fork")
         self.fire("on_boot")
-        self.ready(cancel)
+        self.send(self.ready(cancel))
         self.state = IDLE
         while True:
             while self.lines:

@@ -13,7 +13,7 @@
 module Workman
   VERSION = "0.1.0"
   PROTOCOL = 1
-  HOOKS = %i[on_boot on_exit after_fork on_start on_done on_fail on_abort].freeze
+  HOOKS = %i[on_boot on_exit before_fork after_fork on_start on_done on_fail on_abort].freeze
 
   autoload :Client, "#{__dir__}/workman/client.rb"
   autoload :ClientError, "#{__dir__}/workman/client.rb"

@@ -15,6 +15,7 @@ use Time::HiRes ();
 use Workman::Bytes ();
 
 our $JSON = _json();
+our $TRUE = $JSON->decode('true');
 
 # The fastest JSON module there is. Characters here, UTF-8 on the wire.
 sub _json {
@@ -102,6 +103,14 @@ sub claim {
 sub new {
     my ($class, $in, $out) = @_;
     return bless {in => $in, out => $out, buffer => '', first => 1}, $class;
+}
+
+# With other descriptors, and nothing read yet.
+sub start_afresh {
+    my ($self, $in, $out) = @_;
+    binmode $_ for $in, $out;
+    %$self = (in => $in, out => $out, buffer => '', first => 1);
+    return;
 }
 
 # ---- reading ----

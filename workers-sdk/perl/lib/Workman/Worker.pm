@@ -28,11 +28,11 @@ use constant {
     BLINK => 1,
 };
 
-our @HOOKS = qw(on_boot on_exit after_fork on_start on_done on_fail on_abort);
+our @HOOKS = qw(on_boot on_exit before_fork after_fork on_start on_done on_fail on_abort);
 my %known = map { $_ => 1 } qw(task_loader prefetch), @HOOKS;
 
 # task_loader: returns the Workman::Task::Set; runs in the worker. prefetch: jobs parked here beside
-# the running one. The hooks are those of a task, for all tasks, and three without arguments.
+# the running one. The hooks are those of a task, for all tasks, and four without arguments.
 sub new {
     my ($class, %options) = @_;
     Carp::croak("Workman::Worker has no option $_") for grep { !$known{$_} } sort keys %options;
@@ -55,7 +55,7 @@ sub run {
     $self->{wire} = $Workman::Wire::claimed;
     $self->{pid}  = $$;
     Workman::Signals::install();
-    $self->load;
+    $self->_preloaded || $self->load;
     $self->_serve;
     $Workman::Signals::state = Workman::Signals::STARTING;
     $_ && $_->() for $self->{on_exit};
@@ -70,13 +70,30 @@ sub tasks { return $_[0]{tasks} }
 sub load {
     my ($self) = @_;
     $_ && $_->() for $self->{after_fork};
+    $self->_load_tasks;
+    $_ && $_->() for $self->{on_boot};
+    return;
+}
+
+# In a template: ends with it. In a worker: false, unless it was forked from a template, and is loaded.
+sub _preloaded {
+    my ($self) = @_;
+    require Workman::Template if $ENV{WORKMAN_ZYGOTE};
+    return 0 if !$INC{'Workman/Template.pm'} || !Workman::Template::asked_for($self);
+    $self->_load_tasks;
+    Workman::Template::be($self, $self->_ready(zygote => $Workman::Wire::TRUE));
+    $_ && $_->() for $self->{after_fork}, $self->{on_boot};
+    return 1;
+}
+
+sub _load_tasks {
+    my ($self) = @_;
     my $set = $self->{task_loader}->();
     die "the task loader returned no Workman::Task::Set\n"
         if !blessed $set || !$set->isa('Workman::Task::Set');
     my $names = () = $set->names;
     die "the task loader returned no task\n" if !$names;
     $self->{tasks} = $set;
-    $_ && $_->() for $self->{on_boot};
     return;
 }
 
@@ -98,8 +115,9 @@ sub _serve {
 }
 
 sub _ready {
-    my ($self) = @_;
+    my ($self, %more) = @_;
     my %ready = (
+        %more,
         type     => 'ready',
         proto    => 1,
         sdk      => {name => 'workman-perl', version => $VERSION, lang => sprintf 'perl %vd', $^V},

@@ -44,7 +44,7 @@ module Workman
     module Fork
       def _fork
         pid = super
-        Workman.worker.forked if pid.zero?
+        Workman.worker.forked if pid.zero? && !Workman.worker.forking
         pid
       end
     end

@@ -15,7 +15,8 @@ module Workman
     include Requests
     include Outcomes
 
-    attr_reader :hello, :supervised
+    # forking: a worker is being forked, not a child of a job.
+    attr_reader :hello, :supervised, :forking
 
     def self.now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
@@ -74,12 +75,25 @@ module Workman
       tell(%({"type":"fail","id":"#{$1}"#{Text.members(error: error)}}))
     end
 
-    def ready(cancel)
-      tell(Text.json(
+    def ready(cancel, **more)
+      Text.json(
         {type: "ready", proto: PROTOCOL, pid: Process.pid, signals: %w[TERM ABRT],
          sdk: {name: "workman-ruby", version: VERSION, lang: "ruby #{RUBY_VERSION}"},
          features: %w[enqueue extend] + (cancel ? ["cancel"] : []),
-         tasks: Workman.tasks.values.map(&:announcement)}))
+         tasks: Workman.tasks.values.map(&:announcement), **more})
+    end
+
+    # In a template: ends with it. In a worker: returns whether it was forked from a template.
+    def preloaded?(cancel)
+      waits = ENV.delete("WORKMAN_ZYGOTE")
+      nil while @lines.empty? && !@eof && (fill(waits ? nil : 0) || waits)
+      hello = @lines.empty? ? nil : parse(@lines.first)
+      return false unless Array(hello&.fetch("features", nil)).include?("zygote")
+
+      require_relative "template"
+      extend Template
+      be_template(ready(cancel, zygote: true))
+      true
     end
 
     # Never returns.
@@ -88,8 +102,9 @@ module Workman
         Text.note("there is no task: nothing was given to Workman.task, and no class is a Workman::Task")
         exit!(78)
       end
+      fire(:after_fork) if preloaded?(cancel)
       fire(:on_boot)
-      ready(cancel)
+      tell(ready(cancel))
       @state = :idle
       loop do
         while (line = @lines.shift)
