@@ -14,13 +14,12 @@ class Channel
 {
     private const LIBC = 'struct pollfd {int fd; short events; short revents;};
         int dup2(int, int); int fcntl(int, int, ...); int close(int); int open(const char *, int, ...);
-        int poll(struct pollfd *, unsigned long, int); int *__errno_location(void);
-        ssize_t read(int, void *, size_t); ssize_t write(int, const char *, size_t);
+        int poll(struct pollfd *, unsigned long, int);
         char *mmap(void *, size_t, int, int, int, long); int madvise(void *, size_t, int);';
-    private const SIZE = 65536;
+    private const SIZE = 8192;
     private const F_DUPFD_CLOEXEC = 1030;
-    private const EINTR = 4;
-    private const EAGAIN = 11;
+    private const F_SETFD = 2;
+    private const FD_CLOEXEC = 1;
     private const PAGE = 4096;
     private const READ_WRITE = 3; // PROT_READ | PROT_WRITE
     private const PRIVATE_PAGE = 0x22; // MAP_PRIVATE | MAP_ANONYMOUS
@@ -40,7 +39,6 @@ class Channel
     private mixed $in = null;
     private mixed $out = null;
     private ?\FFI $libc = null;
-    private mixed $buffer = null;
     private mixed $poll = null;
     private mixed $wait = null; // The address of $poll.
     private mixed $mark = null; // A page that is empty in a child.
@@ -59,7 +57,7 @@ class Channel
     protected function adopt(): void
     {
         if (self::$claimed !== null) {
-            foreach (['in', 'out', 'libc', 'buffer', 'poll', 'wait', 'mark'] as $name) {
+            foreach (['in', 'out', 'libc', 'poll', 'wait', 'mark'] as $name) {
                 $this->$name = self::$claimed->$name;
             }
             $this->supervised = true;
@@ -96,7 +94,8 @@ class Channel
     private function move(int $in, int $out): void
     {
         $libc = $this->libc;
-        [$this->in, $this->out] = [$libc->fcntl($in, self::F_DUPFD_CLOEXEC, 3), $libc->fcntl($out, self::F_DUPFD_CLOEXEC, 3)];
+        [$this->in, $number] = $this->open($in, 'r');
+        [$this->out] = $this->open($out, 'w');
         foreach ([$in, $out] as $fd) {
             if ($fd > 2) {
                 $libc->close($fd);
@@ -110,9 +109,8 @@ class Channel
         if ($null > 2) {
             $libc->close($null);
         }
-        $this->buffer = $libc->new('char[' . self::SIZE . ']');
         $this->poll = $libc->new('struct pollfd');
-        $this->poll->fd = $this->in;
+        $this->poll->fd = $number;
         $this->poll->events = 1;
         $this->wait = \FFI::addr($this->poll);
         $page = $libc->mmap(null, self::PAGE, self::READ_WRITE, self::PRIVATE_PAGE, -1, 0);
@@ -120,6 +118,23 @@ class Channel
             $page[0] = "\1";
             $this->mark = $page;
         }
+    }
+
+    /**
+     * A stream on a copy of the descriptor that children do not inherit, and the copy's number. PHP copies a
+     * descriptor once more, to the lowest free number, and without close-on-exec.
+     */
+    private function open(int $fd, string $mode): array
+    {
+        $libc = $this->libc;
+        $copy = $libc->fcntl($fd, self::F_DUPFD_CLOEXEC, 3);
+        $number = $libc->fcntl($fd, self::F_DUPFD_CLOEXEC, 0);
+        $libc->close($number);
+        $stream = fopen('php://fd/' . $copy, $mode);
+        $libc->fcntl($number, self::F_SETFD, self::FD_CLOEXEC);
+        $libc->close($copy);
+        stream_set_read_buffer($stream, 0);
+        return [$stream, $number];
     }
 
     /** Whether this is a child that a job forked. Asked for each job: a look at memory costs no system call. */
@@ -132,9 +147,7 @@ class Channel
     protected function drop(): void
     {
         foreach ([$this->in, $this->out] as $one) {
-            if ($this->libc !== null) {
-                $this->libc->close($one);
-            } elseif ($one !== \STDIN && $one !== \STDOUT) {
+            if ($one !== \STDIN && $one !== \STDOUT) {
                 fclose($one);
             }
         }
@@ -148,18 +161,10 @@ class Channel
             return;
         }
         $line .= "\n";
-        $libc = $this->libc;
-        while (true) {
-            $size = \strlen($line);
-            $written = $libc !== null ? $libc->write($this->out, $line, $size) : $this->put($line);
-            if ($written === $size) {
-                return;
-            }
-            if ($written > 0) {
-                $line = \substr($line, $written);
-            } elseif ($libc !== null && !in_array($libc->__errno_location()[0], [self::EINTR, self::EAGAIN], true)) {
-                $this->gone();
-            }
+        $written = (int) @\fwrite($this->out, $line);
+        while ($written < \strlen($line)) {
+            $line = \substr($line, $written);
+            $written = $this->put($line);
         }
     }
 
@@ -199,13 +204,23 @@ class Channel
         if ($ready < 1) {
             return false;
         }
-        $this->guard++;
-        $this->read();
-        $this->guard--;
-        if ($this->pending) {
-            $this->release();
+        $chunk = (string) \fread($this->in, self::SIZE);
+        // Nearly always a whole line; a call for each would be felt.
+        if ($this->started && $this->rest === '' && $chunk !== '' && \strpos($chunk, "\n") === \strlen($chunk) - 1) {
+            $this->lines[] = $chunk;
+        } else {
+            $this->keep($chunk);
         }
         return true;
+    }
+
+    /** As fill(), from inside a job. */
+    protected function look(int $timeout): bool
+    {
+        $this->guard++;
+        $more = $this->fill($timeout);
+        $this->unguard();
+        return $more;
     }
 
     protected function unguard(): void
@@ -221,18 +236,8 @@ class Channel
     {
     }
 
-    private function read(): void
+    private function keep(string $chunk): void
     {
-        $libc = $this->libc;
-        if ($libc !== null) {
-            $got = $libc->read($this->in, $this->buffer, self::SIZE);
-            if ($got < 0) {
-                return;
-            }
-            $chunk = \FFI::string($this->buffer, $got);
-        } else {
-            $chunk = (string) fread($this->in, self::SIZE);
-        }
         if ($chunk === '') {
             $this->eof = true;
             return;

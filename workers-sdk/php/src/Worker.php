@@ -128,7 +128,7 @@ final class Worker extends Channel
     /** Looks at what has come, and leaves it where it is. */
     public function cancelReason(Job $job): ?string
     {
-        while ($this->supervised && $this->fill(0)) {
+        while ($this->supervised && $this->look(0)) {
         }
         foreach ($this->lines as $line) {
             if (str_contains($line, '"cancel"') && str_contains($line, $job->id)) {
@@ -148,7 +148,7 @@ final class Worker extends Channel
         }
         $ref = 'r' . ++$this->refs;
         $this->say('{"type":"enqueue",' . $spec . ',"ref":"' . $ref . '"}');
-        for ($seen = 0; ; $this->fill(self::BLINK)) {
+        for ($seen = 0; ; $this->look(self::BLINK)) {
             for (; $seen < \count($this->lines); $seen++) {
                 $message = str_contains($this->lines[$seen], '"reply"') ? $this->parse($this->lines[$seen]) : null;
                 if ($message === null || $message['type'] !== 'reply' || ($message['id'] ?? '') !== $ref) {
@@ -219,13 +219,12 @@ final class Worker extends Channel
         return \is_array($message) && \is_string($message['type'] ?? null) ? $message : null;
     }
 
+    /** Anything but a job. */
     private function handle(string $line): void
     {
         $message = $this->parse($line);
         if ($message === null) {
             $this->unreadable($line);
-        } elseif ($message['type'] === 'job') {
-            $this->take($message);
         } elseif ($message['type'] === 'shutdown') {
             $this->refuse = true;
         } elseif ($message['type'] === 'hello') {
@@ -270,7 +269,16 @@ final class Worker extends Channel
         $this->state = self::IDLE;
         while (true) {
             while ($this->lines) {
-                $this->handle(\array_shift($this->lines));
+                $line = \array_shift($this->lines);
+                $message = \json_decode($line, $this->assoc, Text::DEPTH); // As parse(); its call would be felt.
+                if ($message instanceof \stdClass) {
+                    $message = (array) $message;
+                }
+                if (\is_array($message) && ($message['type'] ?? null) === 'job') {
+                    $this->take($message);
+                } else {
+                    $this->handle($line);
+                }
             }
             $last = $this->drain; // Looked at before the read: what came before the signal is answered.
             $more = $this->fill($last ? 0 : self::BLINK);
