@@ -22,11 +22,11 @@ constexpr std::size_t kMostParked = 32;
 /// Before more connections are tried for, after the server wanted no more.
 constexpr Duration kCrowded{10'000};
 
-Duration Left(TimePoint until) {
-  return Until(Clock::now(), until);
-}
-
 }  // namespace
+
+bool Q4mQueue::IsAsked(const Lane& lane) {
+  return lane.state == Lane::State::kAsked || lane.state == Lane::State::kReading;
+}
 
 std::size_t Q4mQueue::Count(Lane::State state) const {
   return static_cast<std::size_t>(std::count_if(
@@ -88,7 +88,7 @@ Q4mQueue::Lane* Q4mQueue::FreeLane(const Waker& waker) {
   } catch (const sql::Crowded& crowded) {
     if (lanes_.empty()) throw;
     crowded_until_ = After(now, kCrowded);
-    log::Warn("q4m has no connection for another job",
+    log::Warn("no connection for another job",
               {{"connections", lanes_.size() + 1}, {"error", crowded.what()}});
     return nullptr;
   }
@@ -109,25 +109,30 @@ void Q4mQueue::SendWait(Lane& lane, int seconds) {
 
 /// Waits for an answer on any lane and takes what there is. True: `waker` is set.
 bool Q4mQueue::Watch(TimePoint until, const Waker* waker) {
-  std::vector<pollfd> fds = {{waker == nullptr ? -1 : waker->fd(), POLLIN, 0}};
-  std::vector<Lane*> asked;
+  std::vector<pollfd> fds = {{waker == nullptr ? -1 : waker->fd(), POLLIN, 0},
+                             {Desk().fd(), POLLIN, 0}};
+  // Answers change what lanes are in, but not which there are.
   for (const auto& lane : lanes_) {
-    if (lane->state != Lane::State::kAsked && lane->state != Lane::State::kReading) continue;
-    asked.push_back(lane.get());
     fds.push_back({lane->session->fd(), POLLIN, 0});
-    until = std::min(until, lane->due);
+    if (IsAsked(*lane)) until = std::min(until, lane->due);
   }
   constexpr Duration kLongest{60'000};
-  const Duration left = std::min(Left(until), kLongest);
+  const Duration left = std::min(Until(Clock::now(), until), kLongest);
   if (poll(fds.data(), fds.size(), static_cast<int>(left.count())) < 0) {
     if (errno == EINTR) return false;
-    throw ConnectionLost("q4m: the lanes cannot be polled");
+    throw ConnectionLost("q4m: the connections cannot be polled");
   }
+  // Nothing was asked there: the server says good-bye, and has given the row to somebody else.
+  constexpr const char* kClosed = "q4m: the server closed a connection";
+  if (fds[1].revents != 0) throw ConnectionLost(kClosed);
   const TimePoint now = Clock::now();
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (fds[i + 1].revents != 0) {
-      TakeAnswer(*asked[i]);
-    } else if (now >= asked[i]->due) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = *lanes_[i];
+    const bool speaks = fds[i + 2].revents != 0;
+    if (speaks && !IsAsked(lane)) throw ConnectionLost(kClosed);
+    if (speaks) {
+      TakeAnswer(lane);
+    } else if (IsAsked(lane) && now >= lane.due) {
       throw ConnectionLost("q4m: the server gives no answer");
     }
   }

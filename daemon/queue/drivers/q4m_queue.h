@@ -65,6 +65,7 @@ class Q4mQueue final : public Queue {
   [[nodiscard]] std::string Columns() const;
 
   [[nodiscard]] bool IsOurs(const std::string& task) const;
+  [[nodiscard]] static bool IsAsked(const Lane& lane);
   [[nodiscard]] std::size_t Count(Lane::State state) const;
   [[nodiscard]] TimePoint NextRelease() const;
   Lane* FreeLane(const Waker& waker);

@@ -114,9 +114,10 @@ void Q4mQueue::CloseUnused(TimePoint now) {
 Duration Q4mQueue::Tick() {
   if (desk_ == nullptr) return kIdle;
   const TimePoint now = Clock::now();
+  // Also while nobody asks: a connection that the server has closed held a row for nothing.
+  (void)Watch(now, nullptr);
   if (now >= After(asked_at_, kIdle)) {
-    // Nobody asks, and what comes to us now would lie here while others may want it.
-    (void)Watch(now, nullptr);
+    // What comes to us now would lie here, and others may want it.
     GiveBackReady();
     GiveBackParked(kNever);
   }
