@@ -11,14 +11,23 @@ import sql_servers
 
 STAND_IN = harness.ROOT / "tests/q4m/stand_in.sql"
 TABLES = ["urgent", "usual", "idle"]
+# A stop that waits for nobody.
+SHORT = {"graceful_shutdown_timeout": "50ms", "abort_timeout": "50ms", "exit_grace": "50ms"}
 WAIT = "SELECT queue_wait('wm.urgent', 'wm.usual', 'wm.idle', 10)"
 
 
 class Q4m(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = sql_servers.Mariadb()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
     def setUp(self):
-        self.server = sql_servers.Mariadb()
-        self.addCleanup(self.server.close)
-        self.server.query(STAND_IN.read_text())
+        fresh = "DROP DATABASE wm; CREATE DATABASE wm; USE wm;\n"
+        self.server.query(fresh + STAND_IN.read_text())
 
     def start(self, start=True, columns=True, **profile):
         queue = {"driver": "q4m", "url": self.server.url(), "tables": TABLES}
@@ -117,9 +126,9 @@ class Q4m(harness.TestCase):
         self.assertEqual(self.rows(), [])
 
     def test_several_workers_hold_a_row_each(self):
-        daemon = self.start(max_workers=3)
-        for number in range(4):
-            self.put("usual", "Sleep", {"s": 600, "once": str(daemon.folder / f"once-{number}")})
+        daemon = self.start(max_workers=3, **SHORT)
+        for _ in range(4):
+            self.put("usual", "Sleep", {"s": 600})
 
         daemon.wait_record("job", count=3)
 
@@ -142,8 +151,7 @@ class Q4m(harness.TestCase):
         daemon.wait_counts(dead=2)
 
     def test_a_stop_gives_rows_back(self):
-        daemon = self.start(graceful_shutdown_timeout="50ms", abort_timeout="50ms",
-                            exit_grace="50ms")
+        daemon = self.start(**SHORT)
         daemon.enqueue("Sleep", {"s": 600})
         daemon.wait_record("job")
         self.assertEqual((self.rows(), self.free()), (["Sleep"], []))
@@ -169,8 +177,8 @@ class Q4m(harness.TestCase):
         self.wait_rows()
 
     def test_a_server_that_is_killed_has_its_rows_when_it_is_back(self):
-        daemon = self.start()
-        daemon.enqueue("Sleep", {"s": 600, "once": str(daemon.folder / "once")})
+        daemon = self.start(**SHORT)
+        daemon.enqueue("Sleep", {"s": 600})
         daemon.wait_record("job")
         self.put("urgent", "Note", {"n": 2})
 
@@ -195,8 +203,7 @@ class Q4m(harness.TestCase):
         harness.poll("the row to be free", lambda: self.free() == ["Other"], explain=self.free)
 
     def test_a_server_that_wants_no_more_connections_is_lived_with(self):
-        daemon = self.start(start=False, max_workers=6, graceful_shutdown_timeout="50ms",
-                            abort_timeout="50ms", exit_grace="50ms")
+        daemon = self.start(start=False, max_workers=6, **SHORT)
         for _ in range(6):
             self.put("usual", "Sleep", {"s": 600})
         limit = "ALTER USER wm@'127.0.0.1' WITH MAX_USER_CONNECTIONS"

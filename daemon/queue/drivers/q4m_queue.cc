@@ -122,7 +122,7 @@ bool Q4mQueue::IsOurs(const std::string& task) const {
 
 std::string Q4mQueue::Put(const Enqueue& job) {
   const Table& table = RequireTable(settings_, job);
-  const std::string id = settings_.id_column.empty() ? table.label : MakeId();
+  std::string id = settings_.id_column.empty() ? table.label : MakeId();
   std::string columns = "`" + settings_.args_column + "`";
   std::string marks = "?";
   sql::Statement insert;
@@ -160,7 +160,8 @@ std::optional<std::uint64_t> Q4mQueue::Size(std::string_view task) {
     const bool by_column = !task.empty() && !settings_.task_column.empty();
     if (!task.empty() && !by_column && table.name != task) continue;
     sql::Statement& count = statements.emplace_back();
-    count.sql = "SELECT COUNT(*) FROM " + table.Quoted();
+    // The engine answers COUNT(*) from its header, which counts what is held too; it must look.
+    count.sql = "SELECT SUM(1) FROM " + table.Quoted();
     if (!by_column) continue;
     count.sql += " WHERE `" + settings_.task_column + "` = ?";
     count.values.emplace_back(task);

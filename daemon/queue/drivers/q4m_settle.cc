@@ -20,7 +20,7 @@ void Send(sql::MySession& session, const char* text) {
 void SendEnd(sql::MySession& session) {
   Send(session, "SELECT queue_end()");
 }
-/// The row is the first of its table then.
+/// The row has its old place then, before all that was put later.
 void SendAbort(sql::MySession& session) {
   Send(session, "SELECT queue_abort()");
 }
