@@ -105,6 +105,10 @@ if(mariadb_FOUND)
     SOURCES drivers/my_session.cc drivers/mysql_url.cc LIBS PkgConfig::mariadb)
   workmand_queue_module(mysql SOURCES drivers/mysql.cc drivers/mysql_sql.cc
     LIBS workmand_sql workmand_sql_my)
+  workmand_queue_module(q4m
+    SOURCES drivers/q4m.cc drivers/q4m_lanes.cc drivers/q4m_queue.cc drivers/q4m_settings.cc
+      drivers/q4m_settle.cc
+    LIBS workmand_sql_my)
 endif()
 if(pq_FOUND AND mariadb_FOUND)
   workmand_sql_part(workmand_leased

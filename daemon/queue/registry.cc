@@ -45,6 +45,7 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"mysql", "libmariadb"},
     {"theschwartz", "libpq and libmariadb"},
     {"qudo", "libpq and libmariadb"},
+    {"q4m", "libmariadb"},
     {"amqp", "librabbitmq"},
     {"beanstalkd", "no library"},
     {"nats", "libnats"},

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -108,6 +109,15 @@ void Control(Server& server, ConformanceFixture& fixture) {
   fixture.server_port = server.port();
 }
 
+/// The queues of tests/q4m/stand_in.sql, which always waits for all three.
+void AddStandInKeys(QueueOptions& options) {
+  QueueOptions::Value& tables = options.extra["tables"];
+  tables.is_list = true;
+  tables.list = {"urgent", "usual", "idle"};
+  options.extra["task_column"] = Value("task");
+  options.extra["id_column"] = Value("job");
+}
+
 DriverConfig Configure(const std::string& driver, const std::string& folder, const QueueKey& key) {
   Profile profile;
   profile.name = "contract";
@@ -115,6 +125,7 @@ DriverConfig Configure(const std::string& driver, const std::string& folder, con
   profile.state_dir = folder;
   profile.queue.driver = driver;
   if (!key.name.empty()) profile.queue.extra[key.name] = Value(key.value);
+  if (driver == "q4m") AddStandInKeys(profile.queue);
   DriverConfig config = MakeDriverConfig(profile);
   config.ledger = false;  // the driver itself is tested
   for (const QueueKeyError& error : CheckQueueOptions(config.options)) {
@@ -128,6 +139,12 @@ std::unique_ptr<Queue> Open(DriverConfig config, Role role, Duration lease) {
   auto opened = OpenQueue(config, role);
   if (!opened) throw std::runtime_error(opened.error().message);
   return std::move(*opened);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
 }
 
 /// The drivers in the tables of an SQL server; `engine`: sqlite, mysql or postgres. No server is
@@ -145,7 +162,11 @@ bool ServeSql(const std::string& driver, const std::string& engine, Setup& setup
   if (!SqlServer::Installed(kind)) return false;
   setup.sql_server = std::make_unique<SqlServer>(kind, folder);
   setup.sql_server->Start();
-  if (driver != engine) setup.sql_server->RunSql(LeasedTables(driver, engine));
+  if (driver == "q4m") {
+    setup.sql_server->RunSql(ReadFile(Q4M_STAND_IN));
+  } else if (driver != engine) {
+    setup.sql_server->RunSql(LeasedTables(driver, engine));
+  }
   Control(*setup.sql_server, setup.fixture);
   return true;
 }

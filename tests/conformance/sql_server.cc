@@ -144,7 +144,8 @@ void SqlServer::Spawn() {
   }
   pid_ = Run({"/usr/sbin/mariadbd", "--no-defaults", "--datadir=" + data, "--port=" + port,
               "--bind-address=127.0.0.1", "--skip-name-resolve", "--socket=" + folder_ + "/socket",
-              "--pid-file=" + folder_ + "/pid", "--init-file=" + folder_ + "/init.sql"});
+              "--pid-file=" + folder_ + "/pid", "--init-file=" + folder_ + "/init.sql",
+              "--max-connections=600"});
 }
 
 SqlServer::Words SqlServer::Client(const std::string& sql) const {

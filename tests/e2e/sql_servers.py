@@ -133,3 +133,6 @@ class Mariadb(Server):
     def client(self, sql):
         return ["mariadb", "--no-defaults", "-h", "127.0.0.1", "-P", str(self.port), "-uwm",
                 "-psecret", "wm", "-N", "-B", "-e", sql]
+
+    def query_as_root(self, sql):
+        self.run("mariadb", "--no-defaults", f"--socket={self.data}/socket", "-uroot", "-e", sql)

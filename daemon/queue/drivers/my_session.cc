@@ -13,7 +13,7 @@ constexpr const char* kSettings =
     "'READ-COMMITTED';"
     " SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES';"
     " SET SESSION innodb_lock_wait_timeout = 5; SET SESSION wait_timeout = 604800";
-/// MariaDB before 11 knows the variable by its old name only.
+/// MariaDB before 11, and MySQL before 5.7.20, know the variable by its old name only.
 constexpr const char* kOldSettings =
     "SET NAMES utf8mb4; SET SESSION time_zone = '+00:00'; SET SESSION tx_isolation = "
     "'READ-COMMITTED';"
@@ -22,6 +22,11 @@ constexpr const char* kOldSettings =
 
 constexpr unsigned kLockWaitTimeout = 1205;
 constexpr unsigned kDeadlock = 1213;
+
+/// The server's word that there are too many connections: in all, of the account, of its limit.
+bool IsCrowd(unsigned code) {
+  return code == 1040 || code == 1203 || code == 1226;
+}
 
 /// The server's word that the request is at fault and not the connection.
 bool IsRefusal(unsigned code) {
@@ -72,8 +77,10 @@ MySession::MySession(const MyServer& server) {
                          CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS) == nullptr) {
     Throw();
   }
+  constexpr unsigned long kRenamed = 50'720;
   const bool maria = mysql_get_server_info(db) != nullptr && mariadb_connection(db) != 0;
-  Execute(maria ? kOldSettings : kSettings);
+  const bool old = maria || mysql_get_server_version(db) < kRenamed;
+  Execute(old ? kOldSettings : kSettings);
   // The library escapes by the server's rules, which it learns from the answers.
   const Rows limit = RunOne({"SELECT @@max_allowed_packet", {}});
   max_packet_ = static_cast<std::size_t>(limit.Int(0, 0));
@@ -87,6 +94,7 @@ void MySession::Throw() {
     Rollback();
     throw Conflict(sentence);
   }
+  if (IsCrowd(code)) throw Crowded(sentence);
   if (!IsRefusal(code)) throw ConnectionLost(sentence);
   Rollback();
   throw Refused(sentence);
@@ -154,6 +162,10 @@ void MySession::Send(std::span<const Statement> statements, Frame frame) {
                   std::to_string(max_packet_));
   }
   if (mysql_send_query(connection_.get(), text_.data(), text_.size()) != 0) Throw();
+}
+
+int MySession::fd() const {
+  return mysql_get_socket(connection_.get());
 }
 
 bool MySession::Await(Duration timeout, const Waker& waker) {

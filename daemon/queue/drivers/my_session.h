@@ -22,6 +22,11 @@ struct MyServer {
   std::uint16_t port = 3306;
 };
 
+/// The server, or the account, has as many connections as it may have.
+struct Crowded : ConnectionLost {
+  using ConnectionLost::ConnectionLost;
+};
+
 struct MyDeleter {
   void operator()(st_mysql* connection) const;
 };
@@ -40,6 +45,8 @@ class MySession final : public Session {
   void Rollback() override;
   News WaitForNews(Duration timeout, const Waker& waker) override;
   void Execute(const std::string& script) override;
+  /// For whoever waits for several at once: readable = the answer begins to come.
+  [[nodiscard]] int fd() const;
 
  private:
   [[noreturn]] void Throw();
