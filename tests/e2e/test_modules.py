@@ -44,14 +44,17 @@ class OutOfTree(harness.TestCase):
     def test_it_lies_where_modules_belong(self):
         self.assertTrue((self.prefix / "lib/workman/queues/folder.so").is_file())
 
-    def test_the_suite_says_what_the_example_cannot(self):
+    def test_the_example_is_short(self):
+        lines = (SOURCE / "folder.cc").read_text().splitlines()
+        code = [line for line in lines if line.strip() and not line.strip().startswith("//")]
+        self.assertLessEqual(len(code), 100)
+
+    def test_the_example_passes_the_suite(self):
         result = run(self.prefix / "bin/workman", "test-queue", "-p", self.profile())
 
-        failed = {int(line.split()[0]) for line in result.stdout.splitlines() if " FAIL " in line}
-        # It keeps no account of who holds a job, so it gives nothing back for a process that was
-        # killed, and its one folder is one line of jobs for all tasks.
-        self.assertLessEqual(failed, {49, 50, 59, 60}, result.stdout + result.stderr)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         self.assertIn("payloads are binary-safe", result.stdout)
+        self.assertNotIn(" FAIL ", result.stdout)
 
     def test_a_mistake_in_its_keys_is_told_with_its_place(self):
         path = self.profile()
