@@ -20,7 +20,7 @@ constexpr bool kMemoryTells = true;
 
 /// Formats of other programs that have one line of jobs for all tasks of a queue.
 constexpr auto kOneLine = std::to_array<std::string_view>(
-    {"resque", "sidekiq", "celery", "amqp", "beanstalkd", "theschwartz", "qudo"});
+    {"resque", "sidekiq", "celery", "amqp", "beanstalkd", "theschwartz", "qudo", "zeromq"});
 
 void NoTaskStarves(Bench& bench) {
   if (std::find(kOneLine.begin(), kOneLine.end(), bench.fixture().driver) != kOneLine.end()) {
