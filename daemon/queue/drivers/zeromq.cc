@@ -64,9 +64,8 @@ std::string WhyRefused(const Enqueue& job, bool router) {
   if (job.max_attempts != 0) {
     return "ZeroMQ cannot carry a job's own number of attempts (max_attempts of the profile holds)";
   }
-  if (job.payload.size() > kMaxFrame || job.task.size() > kMaxFrame) {
-    return "the job is larger than 64 MiB";
-  }
+  if (job.task.size() > kLongestTask) return "the name of the task is longer than 1000 bytes";
+  if (job.payload.size() > kMaxFrame) return "the job is larger than 64 MiB";
   return {};
 }
 

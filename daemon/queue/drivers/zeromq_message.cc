@@ -33,10 +33,14 @@ void TakeEnvelope(Frames& frames, Frames& envelope) {
 
 std::string ReadJob(Frames& frames, Job& job) {
   constexpr std::size_t kMostFrames = 3;
+  constexpr std::size_t kLongestId = 255;
   if (frames.empty() || frames[0].empty()) return "the name of a task is missing";
   if (frames.size() > kMostFrames) {
     return "it has " + std::to_string(frames.size()) + " frames, not task, payload and id";
   }
+  // Both go into the log.
+  if (frames[0].size() > kLongestTask) return "the name of the task is longer than 1000 bytes";
+  if (frames.size() > 2 && frames[2].size() > kLongestId) return "the id is longer than 255 bytes";
   job.task = std::move(frames[0]);
   if (frames.size() > 1) job.payload = std::move(frames[1]);
   if (frames.size() > 2) job.id = std::move(frames[2]);

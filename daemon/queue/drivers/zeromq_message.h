@@ -10,6 +10,8 @@
 
 namespace workmand::zeromq {
 
+inline constexpr std::size_t kLongestTask = 1'000;
+
 /// The way back to a caller.
 struct Route {
   /// What stands before the task and goes before the answer as it came: the identity of the

@@ -17,6 +17,11 @@ namespace workmand::zeromq {
 namespace {
 
 constexpr const char* kEventsAddress = "inproc://connections";
+/// Seconds.
+constexpr int kSilence = 60;
+/// Milliseconds.
+constexpr int kHeartbeat = 5'000;
+constexpr int kHeartbeatTimeout = 15'000;
 constexpr int kHandshakeFailed = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                  ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
@@ -94,6 +99,11 @@ void Socket::Open(const SocketOptions& options) {
   Set(ZMQ_RCVHWM, options.receive_high_water);
   Set(ZMQ_SNDHWM, options.send_high_water);
   Set(ZMQ_IPV6, 1);
+  // A machine that is gone without a word is found out by the kernel.
+  Set(ZMQ_TCP_KEEPALIVE, 1);
+  Set(ZMQ_TCP_KEEPALIVE_IDLE, kSilence);
+  Set(ZMQ_TCP_KEEPALIVE_INTVL, kSilence / 6);
+  Set(ZMQ_TCP_KEEPALIVE_CNT, 3);
   Set(ZMQ_LINGER, 0);
   // An answer to a caller that has gone is then told apart from one that was sent.
   if (options.type == ZMQ_ROUTER) Set(ZMQ_ROUTER_MANDATORY, 1);
@@ -107,6 +117,9 @@ void Socket::Open(const SocketOptions& options) {
 
 void Socket::Attach(const SocketOptions& options) {
   if (options.watch_peers) {
+    // Somebody may wait for an answer. Not on other sockets: an old peer may not know of it.
+    Set(ZMQ_HEARTBEAT_IVL, kHeartbeat);
+    Set(ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeout);
     if (zmq_socket_monitor(
             socket_, kEventsAddress,
             ZMQ_EVENT_HANDSHAKE_SUCCEEDED | kHandshakeFailed | ZMQ_EVENT_DISCONNECTED) != 0) {
