@@ -9,10 +9,10 @@
 namespace workmand::zeromq {
 namespace {
 
-/// Beside the network's buffers so many jobs are here before a worker is free for them. Few,
-/// because they are lost with the daemon, and not one, because libzmq then stops and starts for
-/// each.
-constexpr int kReceiveHighWater = 16;
+/// Beside the network's buffers so many jobs of a connection are here before a worker is free for
+/// them. Few, because they are lost with the daemon; fewer would cost more than they save, because
+/// libzmq stops and starts every half of it (16: a quarter of the pace).
+constexpr int kReceiveHighWater = 64;
 /// Answers to one caller that does not read them.
 constexpr int kAnswers = 1'000;
 /// So long does a job wait for a worker that serves its task.
