@@ -167,7 +167,7 @@ std::function<QueueKey(std::uint16_t)> Serve(const std::string& driver, const st
   }
   // There is no server: the consumer of a case listens, and `engine` is the kind of its socket.
   if (driver == "zeromq") {
-    return [engine, endpoint = "ipc://" + setup.folder.path() + "/jobs.ipc"](std::uint16_t) {
+    return [engine, endpoint = "tcp://127.0.0.1:" + std::to_string(FreePort())](std::uint16_t) {
       return QueueKey{engine, endpoint};
     };
   }

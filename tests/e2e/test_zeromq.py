@@ -91,6 +91,18 @@ class Pull(zeromq_peer.TestCase):
 
         daemon.wait_counts(dead=2)
 
+    def test_a_reload_under_load_loses_nothing(self):
+        daemon = self.start("pull", max_workers=2)
+        caller = self.socket(zmq.PUSH)
+
+        for number in range(300):
+            self.ask(caller, "Echo", number)
+        daemon.workman("reload")
+        for number in range(300):
+            self.ask(caller, "Echo", number)
+
+        self.assertEqual(daemon.wait_counts(done=600)["fail"], 0)
+
     def test_a_stop_tells_what_it_loses(self):
         daemon = self.start("pull")
         caller = self.socket(zmq.PUSH)

@@ -13,9 +13,9 @@ namespace {
 
 /// So long may it take until a daemon is there that takes the job, and until it has taken it.
 constexpr Duration kPatience{5'000};
-/// Jobs that wait here until the daemon has room for them. Room for a burst, because what is
-/// between (the network's buffers) may be no more than a few kilobytes.
-constexpr int kSendHighWater = 1'000;
+/// A job counts as put when it is on its way to the network, so only one may wait for that: of more
+/// nobody could tell which ones a stop has cut off.
+constexpr int kSendHighWater = 1;
 /// Answers that came and are not looked at yet.
 constexpr int kAnswers = 1'000;
 constexpr Duration kTick{1'000};
@@ -41,14 +41,18 @@ Caps ZeromqCaps(bool router) {
               Cap::kUncountedAbort;
   caps.max_payload = kMaxFrame;
   caps.lost_if =
-      "the daemon stops, crashes or is killed after it has received them: ZeroMQ keeps no jobs, "
-      "and "
-      "\"pull\" has no way to give one back or to tell its caller";
+      "the daemon stops, crashes or is killed after it has received them, or their caller closes "
+      "its "
+      "socket while more than 64 of its jobs are unread: ZeroMQ keeps no jobs, and \"pull\" has no "
+      "way "
+      "to give one back or to tell its caller";
   if (router) {
     caps.bits |= static_cast<std::uint32_t>(Cap::kForeground);
     caps.lost_if =
-        "the daemon crashes or is killed after it has received them: ZeroMQ keeps no jobs, and "
-        "their callers get no answer (those of a daemon that stops get \"fail\")";
+        "the daemon crashes or is killed after it has received them, or their caller closes its "
+        "socket while more than 64 of its jobs are unread: ZeroMQ keeps no jobs, and their callers "
+        "get "
+        "no answer (those of a daemon that stops get \"fail\")";
   }
   return caps;
 }
