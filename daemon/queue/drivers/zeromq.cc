@@ -13,9 +13,10 @@ namespace {
 
 /// So long may it take until a daemon is there that takes the job, and until it has taken it.
 constexpr Duration kPatience{5'000};
-/// A job counts as put when it is on its way to the network, so only one may wait for that: of more
-/// nobody could tell which ones a stop has cut off.
-constexpr int kSendHighWater = 1;
+/// A job counts as put when it is on its way to the network, so only a few may wait for that: of
+/// more nobody could tell which ones a stop has cut off. Not one, which would cost a change of
+/// threads each.
+constexpr int kSendHighWater = 16;
 /// Answers that came and are not looked at yet.
 constexpr int kAnswers = 1'000;
 constexpr Duration kTick{1'000};

@@ -220,7 +220,9 @@ void Socket::WaitForMessage(Duration timeout, const Waker& waker) {
 }
 
 void Socket::WaitForRoom(Duration timeout) {
-  if (peers() == 0 || !HasState(ZMQ_POLLOUT)) Poll(timeout, -1);
+  // Both are asked, so that both descriptors tell of what comes after.
+  const bool room = HasState(ZMQ_POLLOUT);
+  if (peers() == 0 || !room) Poll(timeout, -1);
 }
 
 void Socket::ReadEvents() {
