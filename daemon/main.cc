@@ -40,6 +40,17 @@ int Usage(const std::string& sentence) {
   return kUsage;
 }
 
+/// What the queue does not promise, a reader of the profile is told before it happens.
+std::string PrintLosses(const workmand::Profile& profile) {
+  using namespace workmand;
+  // A producer, because a consumer may make files when it is opened.
+  const auto queue = OpenQueue(MakeDriverConfig(profile), Role::kProducer);
+  if (!queue) return {};
+  const std::string_view lost_if = (*queue)->GetCaps().lost_if;
+  if (lost_if.empty()) return {};
+  return "queue " + profile.queue.driver + ": jobs are lost if " + std::string(lost_if) + "\n";
+}
+
 int Run(const Arguments& arguments) {
   using namespace workmand;
   SupervisorOptions options;
@@ -72,7 +83,10 @@ int Run(const Arguments& arguments) {
     return kBadProfile;
   }
   if (arguments.print_config) std::fputs(PrintProfile(loaded.profile).c_str(), stdout);
-  if (arguments.check) std::fputs(PrintLadder(loaded.profile).c_str(), stdout);
+  if (arguments.check) {
+    std::fputs(PrintLadder(loaded.profile).c_str(), stdout);
+    std::fputs(PrintLosses(loaded.profile).c_str(), stdout);
+  }
   if (arguments.print_config || arguments.check) return kOk;
 
   const LogOptions& wanted = loaded.profile.log;

@@ -20,7 +20,7 @@ namespace workmand {
 /// The edition of the interface. +1 with every change of queue.h, job.h, QueueOptions or
 /// DriverConfig that a module built before it would not survive: a virtual function more, a value
 /// in the middle of an enum, another meaning.
-inline constexpr std::uint32_t kDriverAbi = 3;
+inline constexpr std::uint32_t kDriverAbi = 4;
 
 /// The sizes of what crosses, folded into one number: tells modules apart that were built with
 /// another standard library, or while somebody forgot to raise kDriverAbi.

@@ -138,3 +138,11 @@ if(nats_FOUND)
     drivers/nats.cc drivers/nats_link.cc drivers/nats_names.cc drivers/nats_work.cc
     LIBS PkgConfig::nats)
 endif()
+
+pkg_check_modules(zmq IMPORTED_TARGET libzmq)
+if(zmq_FOUND)
+  workmand_queue_module(zeromq SOURCES
+    drivers/zeromq.cc drivers/zeromq_message.cc drivers/zeromq_settings.cc drivers/zeromq_socket.cc
+    drivers/zeromq_work.cc
+    LIBS PkgConfig::zmq)
+endif()

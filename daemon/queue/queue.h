@@ -54,6 +54,9 @@ struct Caps {
   std::size_t max_payload = 0;  ///< bytes; 0 = no limit of the driver's own
   /// Delays and leases end at multiples of this, never early: the queue's clock is that coarse.
   Duration time_step{1};
+  /// Where jobs can be lost (no kAtLeastOnce): what completes "jobs are lost if", for whoever reads
+  /// the profile with --check. Empty = never.
+  std::string_view lost_if = {};
   [[nodiscard]] bool Has(Cap cap) const { return (bits & static_cast<std::uint32_t>(cap)) != 0; }
 };
 constexpr std::uint32_t operator|(Cap a, Cap b) {

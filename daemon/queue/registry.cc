@@ -49,6 +49,7 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"amqp", "librabbitmq"},
     {"beanstalkd", "no library"},
     {"nats", "libnats"},
+    {"zeromq", "libzmq"},
 });
 
 const KnownModule* FindKnownModule(std::string_view name) {

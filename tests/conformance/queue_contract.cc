@@ -186,6 +186,12 @@ std::function<QueueKey(std::uint16_t)> Serve(const std::string& driver, const st
       return QueueKey{entry.key, entry.before + ("127.0.0.1:" + std::to_string(port))};
     };
   }
+  // There is no server: the consumer of a case listens, and `engine` is the kind of its socket.
+  if (driver == "zeromq") {
+    return [engine, endpoint = "tcp://127.0.0.1:" + std::to_string(FreePort())](std::uint16_t) {
+      return QueueKey{engine, endpoint};
+    };
+  }
   if (driver != engine || driver == "postgres" || driver == "mysql") {
     if (!ServeSql(driver, engine, setup)) return {};
     if (!setup.sql_server)
@@ -196,7 +202,7 @@ std::function<QueueKey(std::uint16_t)> Serve(const std::string& driver, const st
   return [](std::uint16_t) { return QueueKey{}; };
 }
 
-/// `what` is a driver, or DRIVER/ENGINE for one that works on several.
+/// `what` is a driver, or DRIVER/ENGINE for one that works on several, or in several ways.
 int Run(const std::string& what, const std::string& filter) {
   const std::string driver = what.substr(0, what.find('/'));
   const std::string engine = what.substr(what.find('/') + 1);

@@ -27,8 +27,8 @@ sockaddr_in Loopback(std::uint16_t port) {
   return address;
 }
 
-/// A port that is free now. Another program could take it before the server does; then the server
-/// ends at once and Start tries the next.
+}  // namespace
+
 std::uint16_t FreePort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(0);
@@ -39,8 +39,6 @@ std::uint16_t FreePort() {
   if (!bound) throw std::runtime_error("no free loopback port");
   return ntohs(address.sin_port);
 }
-
-}  // namespace
 
 ServerProgram GearmandProgram() {
   return {"/usr/sbin/gearmand",

@@ -33,6 +33,10 @@ ServerProgram RabbitProgram();
 ServerProgram BeanstalkdProgram();
 ServerProgram NatsProgram();
 
+/// A port that is free now. Another program could take it before the server does; then the server
+/// ends at once and Start tries the next.
+std::uint16_t FreePort();
+
 class TestServer {
  public:
   /// `folder` holds the log, and what the server writes. Starts nothing yet.

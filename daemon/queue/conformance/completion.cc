@@ -11,10 +11,12 @@ constexpr const char* kError = R"({"message":"broken"})";
 
 void DoneRemoves(Bench& bench) {
   const auto producer = bench.Producer();
-  const auto consumer = bench.Consumer({bench.Task()});
+  auto consumer = bench.Consumer({bench.Task()});
   producer->Put(bench.Task(), "x");
   consumer->Done(consumer->TakeOne());
   consumer->ExpectNothing("a job that was done came again");
+  // Not beside the first: where there is no store between them, one consumer is all there can be.
+  consumer.reset();
   const auto other = bench.Consumer({bench.Task()});
   other->ExpectNothing("a job that was done came to another consumer");
 }
@@ -190,7 +192,7 @@ constexpr auto kCases = std::to_array<Case>({
     {22, "a failure comes back after its delay", Needs(Cap::kRetryDelay), FailureComesBack},
     {23, "a dead letter keeps the error", Needs(Cap::kDeadLetter), DeadLetterKeepsTheError},
     {24, "a final failure ends the job", kAnyDriver, FinalFailureEnds},
-    {25, "an aborted job is back at once", kAnyDriver, AbortReturnsAtOnce},
+    {25, "an aborted job is back at once", Needs(Cap::kAtLeastOnce), AbortReturnsAtOnce},
     {26, "an abort with a delay", Needs(Cap::kAbortDelay), AbortWithDelay},
     {27, "an abort leaves its neighbours held", kAnyDriver, AbortLeavesNeighbours},
     {28, "done, fail, abort and extend in one batch", kAnyDriver, MixedBatch},

@@ -20,7 +20,7 @@ constexpr bool kMemoryTells = true;
 
 /// Formats of other programs that have one line of jobs for all tasks of a queue.
 constexpr auto kOneLine = std::to_array<std::string_view>(
-    {"resque", "sidekiq", "celery", "amqp", "beanstalkd", "theschwartz", "qudo", "q4m"});
+    {"resque", "sidekiq", "celery", "amqp", "beanstalkd", "theschwartz", "qudo", "q4m", "zeromq"});
 
 void NoTaskStarves(Bench& bench) {
   if (std::find(kOneLine.begin(), kOneLine.end(), bench.fixture().driver) != kOneLine.end()) {
@@ -80,7 +80,7 @@ void Reconnects(Client& client, int count) {
 }
 
 void ManyJobs(Client& producer, Client& consumer, const std::string& task, std::size_t rounds) {
-  constexpr std::size_t kBatch = 100;
+  constexpr std::size_t kBatch = 50;
   std::vector<Enqueue> batch(kBatch);
   for (Enqueue& job : batch) {
     job.task = task;
@@ -102,13 +102,13 @@ void NothingGrows(Bench& bench) {
   const auto producer = bench.Producer();
   const auto consumer = bench.Consumer({bench.Task()});
   // Caches and pools are full after this.
-  ManyJobs(*producer, *consumer, bench.Task(), 10);
+  ManyJobs(*producer, *consumer, bench.Task(), 20);
   Reconnects(*consumer, 10);
   const std::size_t files = OpenFiles();
   const std::size_t memory = ResidentMemory();
   Reconnects(*consumer, 50);
-  ManyJobs(*producer, *consumer, bench.Task(), 50);
-  ManyJobs(*producer, *consumer, bench.Task(), 10);
+  ManyJobs(*producer, *consumer, bench.Task(), 100);
+  ManyJobs(*producer, *consumer, bench.Task(), 20);
   Reconnects(*consumer, 50);
   const std::size_t now = ResidentMemory();
   const std::size_t grown = now > memory ? now - memory : 0;

@@ -191,7 +191,7 @@ constexpr auto kCases = std::to_array<Case>({
     {17, "1000 wakes during traffic", kAnyDriver, ManyWakes},
     {18, "a wake before the call ends it at once", kAnyDriver, WakeBeforeTheCall},
     {20, "after a wake the queue is read", kAnyDriver, AfterAWakeTheQueueIsRead},
-    {58, "four consumers do each job once", kAnyDriver, FourConsumers},
+    {58, "four consumers do each job once", Needs(Cap::kAtLeastOnce), FourConsumers},
     {61, "256 jobs and 256 settlements in one turn", kAnyDriver, LargeBatch},
 });
 

@@ -1,0 +1,66 @@
+"""Sockets of Python's own ZeroMQ, for the tests of both ways in which workman uses it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import harness
+
+# Debian's package is for Debian's Python, which is not everywhere the first one.
+PYTHON = "/usr/bin/python3"
+try:
+    import zmq
+except ImportError:
+    if sys.executable != PYTHON and os.path.exists(PYTHON):
+        os.execv(PYTHON, [PYTHON, *sys.argv])
+    print("SKIPPED: python3-zmq is not installed", file=sys.stderr)
+    sys.exit(harness.SKIPPED)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class TestCase(harness.TestCase):
+    def setUp(self):
+        self.context = zmq.Context()
+        self.addCleanup(self.context.term)
+        self.place = self.folder()
+
+    def endpoint(self, name="jobs"):
+        return f"ipc://{self.place}/{name}.ipc"
+
+    def socket(self, kind, connect=None, bind=None):
+        """With time-outs, and closed before the context ends."""
+        socket = self.context.socket(kind)
+        self.addCleanup(socket.close, 0)
+        socket.rcvtimeo = socket.sndtimeo = int(harness.DEADLINE * 1000)
+        if bind:
+            socket.bind(bind)
+        else:
+            socket.connect(connect or self.endpoint())
+        return socket
+
+    def start(self, key="router", endpoint=None, bind=True, **profile):
+        return self.daemon(queue={"driver": "zeromq", key: endpoint or self.endpoint(), "bind": bind},
+                           **profile)
+
+    def check(self, **queue):
+        """What workmand --check says of such a queue."""
+        daemon = self.daemon(start=False, queue={"driver": "zeromq", **queue})
+        return subprocess.run([harness.WORKMAND, "--check", str(daemon.path)], capture_output=True,
+                              text=True, timeout=harness.DEADLINE)
+
+    def failed(self, daemon, *words):
+        """What `workman failed` says."""
+        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
+                                capture_output=True, text=True, timeout=harness.DEADLINE)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def ask(self, socket, task, args, *more):
+        socket.send_multipart([task.encode(), json.dumps(args).encode(), *more])
