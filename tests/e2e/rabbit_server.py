@@ -24,18 +24,20 @@ def free_port():
 
 
 class Server:
-    """`settings`: lines of rabbitmq.conf; {port} in them is `tls_port`, {folder} the folder."""
+    """`settings`: lines of rabbitmq.conf; {port} in them is `tls_port`, {folder} the folder. `host`:
+    the address that it listens on."""
 
-    def __init__(self, settings=""):
+    def __init__(self, settings="", host="127.0.0.1"):
+        self.host = host
         self.port, epmd, other = free_port(), free_port(), free_port()
         self.folder = tempfile.mkdtemp(prefix="wm-rabbit-")
-        self.url = f"amqp://127.0.0.1:{self.port}"
+        self.url = f"amqp://{host}:{self.port}"
         self.environment = {
             **os.environ, "HOME": self.folder,
             "RUNNING_UNDER_SYSTEMD": "1",  # so the script becomes the server
             "ERL_CRASH_DUMP": f"{self.folder}/erl_crash.dump",
             "RABBITMQ_NODENAME": f"wm{self.port}@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_NODE_IP_ADDRESS": host, "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(other), "RABBITMQ_MNESIA_BASE": f"{self.folder}/mnesia",
             "RABBITMQ_LOG_BASE": f"{self.folder}/log",
             "RABBITMQ_PID_FILE": f"{self.folder}/rabbit.pid",
@@ -77,7 +79,7 @@ class Server:
 
     def answers(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            with socket.create_connection((self.host, self.port), 5) as connection:
                 connection.sendall(b"AMQP\x00\x00\x09\x01")
                 return connection.recv(1) == b"\x01"
         except OSError:
