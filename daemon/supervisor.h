@@ -82,6 +82,7 @@ class Supervisor {
   void Do(const action::PoolEvent& event);
   void OnQueue();
   void OnApplied(const AppliedUpdate& applied);
+  void Refail(Token token);
   [[nodiscard]] bool RaiseGrant();
   void PostUpdates();
   void OnStopped();

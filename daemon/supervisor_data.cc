@@ -92,21 +92,29 @@ void Supervisor::OnApplied(const AppliedUpdate& applied) {
               {{"token", applied.token.value},
                {"why", "the queue had given it up: it may run, or have run, elsewhere"}});
   }
-  if (applied.answer != Applied::kRefused) return;
-  // V16: a follow-up job was refused, so the outcome was not settled; the job comes back.
-  Update update;
-  update.token = applied.token;
-  update.kind = Update::Kind::kFail;
-  update.bytes = workman::protocol::MakeError("enqueue_failed", "a follow-up job was refused");
-  update.retry = true;
-  update.delay = profile_->retry_backoff.min;
-  core_->outbox().updates.push_back(std::move(update));
+  const bool refused = applied.answer == Applied::kRefused;
+  const bool ends = applied.kind == Update::Kind::kDone || applied.kind == Update::Kind::kFail ||
+                    applied.kind == Update::Kind::kAbort;
+  const bool known = ends && core_->OnAnswered(applied.token, refused);
+  if (!refused) return;
+  if (!known) Refail(applied.token);
   const auto sender = std::find_if(workers_.begin(), workers_.end(), [&](const auto& worker) {
     return worker != nullptr && worker->serial == applied.source;
   });
   CountViolation("V16", {{"worker", sender == workers_.end() ? "" : (*sender)->name},
                          {"token", applied.token.value},
                          {"why", "a follow-up job was refused by the queue"}});
+}
+
+/// An outcome without follow-up jobs was refused, and so not settled; the job comes back.
+void Supervisor::Refail(Token token) {
+  Update update;
+  update.token = token;
+  update.kind = Update::Kind::kFail;
+  update.bytes = workman::protocol::MakeError("enqueue_failed", "the queue refused the outcome");
+  update.retry = true;
+  update.delay = profile_->retry_backoff.min;
+  core_->outbox().updates.push_back(std::move(update));
 }
 
 void Supervisor::ReadAgain() {

@@ -72,6 +72,8 @@ class Core {
   // The queue.
   void OnJobs(std::vector<Job>& jobs, TimePoint now);
   void OnSessionLost();
+  /// See Dispatcher::OnAnswered.
+  bool OnAnswered(Token token, bool refused) { return dispatcher_.OnAnswered(token, refused); }
 
   // The operator.
   Generation Reload(std::shared_ptr<const Limits> limits, TimePoint now);

@@ -80,6 +80,10 @@ class Dispatcher {
   /// What was in flight in a worker that ended.
   void SettleRest(const Slot& slot, std::vector<Delivery> rest, const WorkerEnd& end,
                   TimePoint now);
+  /// The queue has answered an outcome that may have had follow-up jobs with it. Refused: nothing
+  /// of it was settled, and the job has failed, by the rules for any failure. False: not known
+  /// here.
+  bool OnAnswered(Token token, bool refused);
   /// Gives back everything that does not run.
   void GiveBackHeld();
   /// At a stop: the same, and nothing is kept in hand from now on.
@@ -129,7 +133,8 @@ class Dispatcher {
   void AbortJob(const Slot* slot, HeldJob job, const JobPolicy& policy, OutcomeReport& report,
                 TimePoint now);
   void GiveBack(HeldJob job);
-  void Push(HeldJob job, Update update);
+  /// With a `policy`: what becomes of the job should its follow-up jobs be refused.
+  void Push(HeldJob job, Update update, const JobPolicy* policy = nullptr);
   void Report(const Slot* slot, const Job& job, Outcome outcome, action::JobEnded::Next next,
               Duration delay, const OutcomeReport& report);
   void MeasureRun(const Delivery& delivery, TimePoint now);
@@ -151,6 +156,12 @@ class Dispatcher {
   std::size_t in_flight_ = 0;
   std::int64_t run_capacity_ = 0;  ///< jobs that all open slots run at once
   bool has_task_limits_ = false;
+  struct Riding {
+    std::shared_ptr<const Job> job;
+    JobPolicy policy;
+    bool dead = false;  ///< it was not to be tried again anyway
+  };
+  std::map<Token, Riding> riding_;  ///< settled with follow-up jobs, and not answered yet
   bool closed_ = false;
   double mean_run_us_ = 0;
   int measured_ = 0;

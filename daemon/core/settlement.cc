@@ -40,9 +40,10 @@ void Dispatcher::Settle(Slot& slot, Delivery& delivery, OutcomeReport& report, T
     const std::string_view result =
         taken.job.get().drops_result ? std::string_view() : report.bytes;
     Update update = Begin(taken.job, Update::Kind::kDone, std::string(result));
+    if (report.enqueue.empty()) return Push(std::move(taken.job), std::move(update));
     update.enqueue = std::move(report.enqueue);
-    Push(std::move(taken.job), std::move(update));
-    return;
+    const JobPolicy policy = Resolve(taken.job.get(), *limits_, slot.announced.get());
+    return Push(std::move(taken.job), std::move(update), &policy);
   }
   const JobPolicy policy = Resolve(taken.job.get(), *limits_, slot.announced.get());
   if (taken.timed_out) {
@@ -140,7 +141,7 @@ void Dispatcher::Fail(const Slot* slot, HeldJob job, const JobPolicy& policy, Ou
   update.delay = delay;
   update.enqueue = std::move(report.enqueue);
   if (dead) update.job = std::make_shared<const Job>(job.get());
-  Push(std::move(job), std::move(update));
+  Push(std::move(job), std::move(update), &policy);
 }
 
 void Dispatcher::AbortJob(const Slot* slot, HeldJob job, const JobPolicy& policy,
@@ -161,7 +162,37 @@ void Dispatcher::AbortJob(const Slot* slot, HeldJob job, const JobPolicy& policy
   Update update = Begin(job, drop ? Update::Kind::kDone : Update::Kind::kAbort, drop ? "null" : "");
   update.delay = delay;
   update.enqueue = std::move(report.enqueue);
-  Push(std::move(job), std::move(update));
+  Push(std::move(job), std::move(update), &policy);
+}
+
+bool Dispatcher::OnAnswered(Token token, bool refused) {
+  using Next = action::JobEnded::Next;
+  const auto node = riding_.empty() ? decltype(riding_)::node_type{} : riding_.extract(token);
+  if (node.empty()) return false;
+  if (!refused) return true;
+  const Job& job = *node.mapped().job;
+  const JobPolicy& policy = node.mapped().policy;
+  const bool dead =
+      node.mapped().dead || IsExhausted(job, policy.max_attempts, limits_->max_aborts);
+  OutcomeReport report;
+  report.message = "a follow-up job was refused by the queue";
+  Update update;
+  update.token = token;
+  if (!dead && !traits_.retry_delay) {
+    // Nobody waits with it, and nobody but the ledger counts.
+    update.kind = Update::Kind::kAbort;
+    update.job = NextTry(job);
+  } else {
+    update.kind = Update::Kind::kFail;
+    update.bytes = make_error_("enqueue_failed", report.message, {});
+    update.retry = !dead;
+    if (dead) update.job = node.mapped().job;
+    if (!dead) update.delay = RetryDelay(policy.retry, job.attempt, random_.Fraction());
+  }
+  if (dead) ++counts_.dead;
+  Report(nullptr, job, Outcome::kFail, dead ? Next::kDead : Next::kRetry, update.delay, report);
+  outbox_.updates.push_back(std::move(update));
+  return true;
 }
 
 void Dispatcher::GiveBack(HeldJob job) {
@@ -171,8 +202,13 @@ void Dispatcher::GiveBack(HeldJob job) {
   Push(std::move(job), std::move(update));
 }
 
-void Dispatcher::Push(HeldJob job, Update update) {
+void Dispatcher::Push(HeldJob job, Update update, const JobPolicy* policy) {
   ++counts_.settled;
+  if (policy != nullptr && !update.enqueue.empty()) {
+    const bool dead = update.kind == Update::Kind::kFail && !update.retry;
+    riding_.insert_or_assign(update.token,
+                             Riding{std::make_shared<const Job>(job.get()), *policy, dead});
+  }
   outbox_.urgent = outbox_.urgent || job.get().wants_result;
   job.Release();
   outbox_.updates.push_back(std::move(update));

@@ -129,6 +129,17 @@ class Counts(Case):
         daemon.wait_counts(done=1)
         self.wait_rows(daemon, [])
 
+    def test_a_job_whose_follow_up_is_refused_each_time_ends(self):
+        daemon = self.start(max_attempts=3)
+        line = '{"type":"done","id":"$ID","enqueue":[{"task":"Echo","delay_ms":9000}]}\n'
+
+        daemon.enqueue("Raw", {"text": line})
+
+        self.wait_letters(daemon, 1)
+        self.assertEqual([entry["attempt"] for entry in daemon.records("job", task="Raw")], [1, 2, 3])
+        self.assertIn("follow-up", self.letters(daemon)[0]["error"]["message"])
+        self.assertEqual(self.rows(daemon), [])
+
     def test_jobs_that_end_well_leave_no_trace(self):
         daemon = self.start(max_workers=2, command=harness.mini())
         lines = '{"task":"Mini","args":{}}\n' * 300
