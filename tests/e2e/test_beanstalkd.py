@@ -65,11 +65,14 @@ class Server:
         assert put.startswith("INSERTED"), used + put
         return put.split()[1]
 
+    def statistics(self, command):
+        """Empty when there is no such job or tube."""
+        answer, = self.talk(command)
+        return dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
+
     def statistic(self, job, name):
         """None when there is no such job."""
-        answer, = self.talk(f"stats-job {job}")
-        lines = dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
-        return lines.get(name)
+        return self.statistics(f"stats-job {job}").get(name)
 
 
 class Beanstalkd(harness.TestCase):
@@ -81,6 +84,10 @@ class Beanstalkd(harness.TestCase):
         """An outcome is counted before the server has it; None: the job is gone."""
         harness.poll(f"{job} to be {state or 'gone'}",
                      lambda: self.server.statistic(job, "state") == state)
+
+    def waiting(self, tube):
+        lines = self.server.statistics(f"stats-tube {tube}")
+        return sum(int(lines.get(f"current-jobs-{state}", 0)) for state in ("ready", "delayed"))
 
     def start(self, **profile):
         return self.daemon(queue={
@@ -190,6 +197,23 @@ class Beanstalkd(harness.TestCase):
 
         self.server.talk(f"delete {job}")
         self.assertEqual(self.failed(daemon, "list", "--json"), "")
+
+    def test_old_dead_letters_go_but_not_one_that_died_anew(self):
+        daemon = self.start(max_attempts=1, dead_letter={"retention": "2s"})
+        old = daemon.enqueue("Fail", {"message": "no luck"})
+        daemon.wait_counts(dead=1)
+        self.wait_state(old, "buried")
+        new = daemon.enqueue("Fail", {"message": "no luck"})
+        daemon.wait_counts(dead=2)
+        self.failed(daemon, "retry", new)
+        daemon.wait_counts(dead=3)
+
+        self.wait_state(old, None)
+        self.wait_state(new, None)
+
+        self.assertEqual(self.failed(daemon, "list", "--json"), "")
+        harness.poll("the notes to be gone, too", lambda: all(
+            self.waiting(tube) == 0 for tube in ("thumbs/$failed", "thumbs/$failed$expire")))
 
     def test_jobs_of_another_program(self):
         daemon = self.start()

@@ -71,6 +71,7 @@ Result<std::unique_ptr<Queue>> OpenBeanstalkd(const DriverConfig& config, Role /
   settings.tubes = *GetList(config.options, kTubesKey);
   if (settings.tubes.empty()) settings.tubes = {TubeOfProfile(config.profile_name)};
   settings.lease = config.lease_time;
+  settings.dead_letter_retention = config.dead_letter_retention;
   return std::make_unique<BeanstalkdQueue>(std::move(settings));
 }
 
@@ -187,7 +188,7 @@ std::optional<std::uint64_t> BeanstalkdQueue::Size(std::string_view task) {
       rest.remove_prefix(std::min(line.size() + 1, rest.size()));
       if (!line.starts_with("- ")) continue;
       std::string tube(line.substr(2));
-      if (tube.starts_with(stem() + "/") && tube != TubeOfNotes(stem())) {
+      if (tube.starts_with(stem() + "/") && !tube.starts_with(TubeOfNotes(stem()))) {
         tubes.push_back(std::move(tube));
       }
     }

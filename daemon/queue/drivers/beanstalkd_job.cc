@@ -94,6 +94,10 @@ std::string TubeOfNotes(std::string_view stem) {
   return std::string(stem) + std::string(kNotes);
 }
 
+std::string TubeOfExpiries(std::string_view stem) {
+  return TubeOfNotes(stem) + "$expire";
+}
+
 std::optional<std::string> TaskOfTube(std::string_view stem, std::string_view tube) {
   if (tube.size() < stem.size() + 2 || !tube.starts_with(stem) || tube[stem.size()] != '/') {
     return std::nullopt;

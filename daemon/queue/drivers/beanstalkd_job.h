@@ -20,6 +20,8 @@ namespace workmand::beanstalkd {
 [[nodiscard]] std::string TubeOfTask(std::string_view stem, std::string_view task);
 /// The tube with the notes on jobs that failed for good; no task has it.
 [[nodiscard]] std::string TubeOfNotes(std::string_view stem);
+/// Of what says when a dead letter is old enough to go. Begins as the other one.
+[[nodiscard]] std::string TubeOfExpiries(std::string_view stem);
 /// The task whose tube this is; nothing for a shared tube and a hashed name.
 [[nodiscard]] std::optional<std::string> TaskOfTube(std::string_view stem, std::string_view tube);
 

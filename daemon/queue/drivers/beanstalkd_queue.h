@@ -24,6 +24,7 @@ struct Settings {
   /// Looked at for jobs of other programs; our own lie below the first.
   std::vector<std::string> tubes;
   Duration lease{60'000};
+  Duration dead_letter_retention{0};  ///< 0 = kept for ever
 };
 
 Caps BeanstalkdCaps();
@@ -98,6 +99,7 @@ class BeanstalkdQueue final : public Queue {
   };
   bool PutFollowUps(const Update& update);
   void WriteNote(const Hold& hold, const Update& update);
+  void SweepDead(TimePoint now);
   static void SendSettlement(const Update& update, Hold& hold, Sent& sent);
   void Forget(Token token);
 
@@ -116,6 +118,7 @@ class BeanstalkdQueue final : public Queue {
   std::uint64_t last_token_ = 0;
   TimePoint next_touch_ = kNever;
   TimePoint asked_at_;
+  TimePoint next_sweep_;
 };
 
 }  // namespace workmand::beanstalkd

@@ -1,10 +1,26 @@
 // The driver `beanstalkd`: how jobs end.
+#include <algorithm>
+#include <iterator>
+#include <sstream>
 #include <utility>
+#include <vector>
 
 #include "daemon/queue/drivers/beanstalkd_queue.h"
 
 namespace workmand::beanstalkd {
 namespace {
+
+/// The longest delay that the server takes.
+constexpr Duration kLongestDelay{0xFFFF'FFFFLL * 1'000};
+constexpr Duration kSweepEvery{60'000};
+/// At a time, so that nobody waits for the others.
+constexpr int kSweptAtOnce = 100;
+
+/// The words of a line.
+std::vector<std::string> Words(const std::string& line) {
+  std::istringstream in(line);
+  return {std::istream_iterator<std::string>(in), {}};
+}
 
 /// Newer notes come before older ones.
 std::uint32_t NotePriority(std::int64_t at_ms) {
@@ -43,7 +59,34 @@ void BeanstalkdQueue::WriteNote(const Hold& hold, const Update& update) {
   (void)desk_.Ask("use " + TubeOfNotes(stem()));
   desk_.SendWithBody("put " + std::to_string(NotePriority(at_ms)) + " 0 60",
                      MakeNote(told, update.bytes, at_ms));
+  const Answer note = desk_.Await();
+  if (settings_.dead_letter_retention == Duration{0}) return;
+  // A job can be kicked and buried again: the number of its reserves tells this burial from others.
+  (void)desk_.Ask("use " + TubeOfExpiries(stem()));
+  desk_.SendWithBody(
+      "put 0 " + Seconds(std::min(settings_.dead_letter_retention, kLongestDelay)) + " 60",
+      hold.job.id + " " + std::to_string(hold.reserves) + " " + std::string(note.Argument()));
   (void)desk_.Await();
+}
+
+/// Several daemons may do it at once: what one has deleted, the others do not find.
+void BeanstalkdQueue::SweepDead(TimePoint now) {
+  next_sweep_ = After(now, std::min(settings_.dead_letter_retention, kSweepEvery));
+  (void)desk_.Ask("use " + TubeOfExpiries(stem()));
+  for (int i = 0; i < kSweptAtOnce; ++i) {
+    const Answer due = desk_.Ask("peek-ready");
+    if (!due.Is("FOUND")) return;
+    const std::vector<std::string> words = Words(due.body);
+    Answer statistics;
+    if (words.size() == 3 && IsBuried(words[0], statistics) &&
+        Statistic(statistics.body, "reserves") == words[1]) {
+      (void)desk_.Ask("delete " + words[0]);
+    }
+    // Its note, where it still is one.
+    if (words.size() == 3) (void)desk_.Ask("delete " + words[2]);
+    (void)desk_.Ask("delete " + std::string(due.Argument()));
+  }
+  next_sweep_ = now;
 }
 
 void BeanstalkdQueue::SendSettlement(const Update& update, Hold& hold, Sent& sent) {

@@ -247,6 +247,7 @@ Duration BeanstalkdQueue::Tick() {
   if (!desk_.open()) return kIdle;
   const TimePoint now = Clock::now();
   if (now >= next_touch_) Touch();
+  if (settings_.dead_letter_retention > Duration{0} && now >= next_sweep_) SweepDead(now);
   if (now >= After(asked_at_, kIdle)) {
     // Nobody asks: a job that comes to us now would lie here, and others may want it. One that is
     // here already is given back by a release, which can say that this was no delivery.
