@@ -51,6 +51,13 @@ std::string PrintLosses(const workmand::Profile& profile) {
   return "queue " + profile.queue.driver + ": jobs are lost if " + std::string(lost_if) + "\n";
 }
 
+void Print(const Arguments& arguments, const workmand::Profile& profile) {
+  if (arguments.print_config) std::fputs(PrintProfile(profile).c_str(), stdout);
+  if (!arguments.check) return;
+  std::fputs(PrintLadder(profile).c_str(), stdout);
+  std::fputs(PrintLosses(profile).c_str(), stdout);
+}
+
 int Run(const Arguments& arguments) {
   using namespace workmand;
   SupervisorOptions options;
@@ -82,12 +89,10 @@ int Run(const Arguments& arguments) {
     }
     return kBadProfile;
   }
-  if (arguments.print_config) std::fputs(PrintProfile(loaded.profile).c_str(), stdout);
-  if (arguments.check) {
-    std::fputs(PrintLadder(loaded.profile).c_str(), stdout);
-    std::fputs(PrintLosses(loaded.profile).c_str(), stdout);
+  if (arguments.print_config || arguments.check) {
+    Print(arguments, loaded.profile);
+    return kOk;
   }
-  if (arguments.print_config || arguments.check) return kOk;
 
   const LogOptions& wanted = loaded.profile.log;
   const auto configured = log::Configure({options.log_level.value_or(wanted.level),

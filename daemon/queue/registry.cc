@@ -70,6 +70,7 @@ std::string Missing(const KnownModule& module, std::span<const std::string> fold
 std::string NoSuchDriver(std::string_view name, std::span<const std::string> folders) {
   const std::vector<std::string> installed = ListModules(folders);
   std::vector<std::string_view> names;
+  names.reserve(std::size(kDrivers) + installed.size());
   for (const Driver& driver : kDrivers) names.push_back(driver.name);
   names.insert(names.end(), installed.begin(), installed.end());
   std::string sentence =
@@ -115,6 +116,7 @@ Result<DriverInfo> FindDriver(std::string_view name) {
 
 std::vector<DriverInfo> AllDrivers() {
   std::vector<DriverInfo> all;
+  all.reserve(std::size(kDrivers));
   for (const Driver& driver : kDrivers) all.push_back(Describe(driver));
   for (const std::string& name : ListModules(ModuleFolders())) {
     if (const Result<Driver> driver = Find(name)) all.push_back(Describe(*driver));

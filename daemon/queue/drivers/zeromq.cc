@@ -61,7 +61,7 @@ Caps ZeromqCaps(bool router) {
 std::string WhyRefused(const Enqueue& job, bool router) {
   if (job.task.empty()) return "a job needs the name of a task";
   if (job.foreground && !router) {
-    return "nobody can wait for this job: \"pull\" has no way back (\"router\" has one)";
+    return R"(nobody can wait for this job: "pull" has no way back ("router" has one))";
   }
   if (!job.unique.empty()) return "ZeroMQ has no unique keys";
   if (job.priority != Priority::kNormal) return "ZeroMQ has no priorities";
