@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import dead_letters
 import harness
 import rabbit_server
 from test_queues import Flows
@@ -83,6 +84,13 @@ class Amqp(Flows, harness.TestCase):
         daemon.workman("enqueue", "Echo", '{"for":"you"}')
 
         self.assertEqual(self.server.get(self.queue), '{"for":"you"}')
+
+    def test_old_dead_letters_go(self):
+        daemon = self.start(max_attempts=1, dead_letter={"retention": "3s"})
+        daemon.enqueue("Fail", {"message": "no luck"})
+        dead_letters.wait(daemon, 1)
+
+        dead_letters.wait(daemon, 0)
 
     def test_a_message_that_names_no_task_is_a_dead_letter(self):
         daemon = self.start()

@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 
+import dead_letters
 import harness
 import redis_server
 from test_queues import Flows
@@ -87,6 +88,14 @@ class Redis(OnRedis):
         self.assertEqual(daemon.wait_record("note")["args"], {"from": "me"})
         daemon.wait_counts(done=1)
         self.assertEqual(self.server.command("XLEN", "workman:t:task:Note:normal"), 0)
+
+    def test_old_dead_letters_go(self):
+        daemon = self.start(max_attempts=1, lease_time="2s",
+                            dead_letter={"retention": "3s"})
+        daemon.enqueue("Fail", {"message": "no luck"})
+        dead_letters.wait(daemon, 1)
+
+        dead_letters.wait(daemon, 0)
 
 
 class Resque(OnRedis):

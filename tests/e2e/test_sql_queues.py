@@ -5,6 +5,7 @@ import subprocess
 import sys
 import unittest
 
+import dead_letters
 import harness
 import sql_servers
 import test_queues
@@ -68,6 +69,14 @@ class SqlFlows(test_queues.Flows):
         daemon.wait_record("job", task="Echo", args={"by": "hand"})
         daemon.wait_counts(done=1)
         self.assertEqual(self.server.query(f"SELECT count(*) FROM {self.table()}_view"), "0")
+
+    def test_old_dead_letters_go(self):
+        daemon = self.start(max_attempts=1, lease_time="2s",
+                            dead_letter={"retention": "3s"})
+        daemon.enqueue("Fail", {"message": "no luck"})
+        dead_letters.wait(daemon, 1)
+
+        dead_letters.wait(daemon, 0)
 
     def test_init_makes_the_tables_and_is_harmless(self):
         daemon = self.start(start=False)
