@@ -86,7 +86,7 @@ class Amqp(Flows, harness.TestCase):
         self.assertEqual(self.server.get(self.queue), '{"for":"you"}')
 
     def test_old_dead_letters_go(self):
-        daemon = self.start(max_attempts=1, dead_letter={"retention": "3s"})
+        daemon = self.start(max_attempts=1, dead_letter={"retention": "10s"})
         daemon.enqueue("Fail", {"message": "no luck"})
         dead_letters.wait(daemon, 1)
 

@@ -199,12 +199,9 @@ class Beanstalkd(harness.TestCase):
         self.assertEqual(self.failed(daemon, "list", "--json"), "")
 
     def test_old_dead_letters_go_but_not_one_that_died_anew(self):
-        daemon = self.start(max_attempts=1, dead_letter={"retention": "2s"})
-        old = daemon.enqueue("Fail", {"message": "no luck"})
-        daemon.wait_counts(dead=1)
-        self.wait_state(old, "buried")
-        new = daemon.enqueue("Fail", {"message": "no luck"})
-        daemon.wait_counts(dead=2)
+        daemon = self.start(max_attempts=1, dead_letter={"retention": "10s"})
+        old, new = (daemon.enqueue("Fail", {"message": "no luck"}) for _ in range(2))
+        self.wait_state(new, "buried")
         self.failed(daemon, "retry", new)
         daemon.wait_counts(dead=3)
 

@@ -90,10 +90,13 @@ class Redis(OnRedis):
         self.assertEqual(self.server.command("XLEN", "workman:t:task:Note:normal"), 0)
 
     def test_old_dead_letters_go(self):
-        daemon = self.start(max_attempts=1, lease_time="2s",
-                            dead_letter={"retention": "3s"})
+        daemon = self.start(max_attempts=1, lease_time="2s")
         daemon.enqueue("Fail", {"message": "no luck"})
         dead_letters.wait(daemon, 1)
+        daemon.stop()
+        daemon.write_profile(dead_letter={"retention": "1ms"})
+
+        daemon.start()
 
         dead_letters.wait(daemon, 0)
 
