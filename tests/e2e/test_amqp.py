@@ -3,7 +3,6 @@ amqp-tools."""
 
 import json
 import signal
-import subprocess
 import sys
 
 import dead_letters
@@ -26,12 +25,6 @@ class Amqp(Flows, harness.TestCase):
     def start(self, **profile):
         return self.daemon(queue={"driver": "amqp", "url": self.server.url, "queue": self.queue},
                            **profile)
-
-    def failed(self, daemon, *words):
-        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
-                                capture_output=True, text=True, timeout=120)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return result.stdout
 
     def test_a_job_is_back_at_once_after_the_death_of_workmand(self):
         daemon = self.start()
@@ -61,11 +54,11 @@ class Amqp(Flows, harness.TestCase):
         job = daemon.enqueue("Fail", {"message": "no luck"})
         daemon.wait_counts(dead=1)
 
-        letter = json.loads(self.failed(daemon, "list", "--json"))
+        letter = json.loads(dead_letters.failed(daemon, "list", "--json"))
 
         self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
         self.assertIn("no luck", json.dumps(letter))
-        self.failed(daemon, "retry", job)
+        dead_letters.failed(daemon, "retry", job)
         daemon.wait_record("job", count=2, task="Fail")
 
     def test_a_message_of_another_program_is_a_job(self):
@@ -98,7 +91,7 @@ class Amqp(Flows, harness.TestCase):
         self.server.publish(self.queue, "?")
 
         harness.poll("the dead letter",
-                     lambda: "names no task" in self.failed(daemon, "list", "--json"))
+                     lambda: "names no task" in dead_letters.failed(daemon, "list", "--json"))
 
     def test_a_message_for_nobody_is_sent_away_for_a_while(self):
         daemon = self.start()

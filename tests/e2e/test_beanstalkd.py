@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import dead_letters
 import harness
 import peer
 
@@ -94,13 +95,6 @@ class Beanstalkd(harness.TestCase):
             "driver": "beanstalkd", "url": f"beanstalk://127.0.0.1:{self.server.port}",
             "tubes": ["thumbs", "mail"]}, **profile)
 
-    def failed(self, daemon, *words):
-        """What `workman failed` says."""
-        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
-                                capture_output=True, text=True, timeout=harness.DEADLINE)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return result.stdout
-
     def test_a_job_is_done_and_gone(self):
         daemon = self.start()
 
@@ -183,32 +177,32 @@ class Beanstalkd(harness.TestCase):
         daemon.wait_counts(dead=1)
         self.wait_state(job, "buried")
 
-        letter = json.loads(self.failed(daemon, "list", "--json"))
+        letter = json.loads(dead_letters.failed(daemon, "list", "--json"))
         self.assertEqual((letter["id"], letter["task"]), (job, "Fail"))
         self.assertIn("no luck", json.dumps(letter))
 
-        self.failed(daemon, "retry", job)
+        dead_letters.failed(daemon, "retry", job)
         again = daemon.wait_record("job", count=2)
         self.assertEqual((again["job"], again["attempt"]), (job, 1))
         daemon.wait_counts(dead=2)
         self.wait_state(job, "buried")
-        letter = json.loads(self.failed(daemon, "list", "--json"))
+        letter = json.loads(dead_letters.failed(daemon, "list", "--json"))
         self.assertEqual(letter["id"], job)
 
         self.server.talk(f"delete {job}")
-        self.assertEqual(self.failed(daemon, "list", "--json"), "")
+        self.assertEqual(dead_letters.failed(daemon, "list", "--json"), "")
 
     def test_old_dead_letters_go_but_not_one_that_died_anew(self):
         daemon = self.start(max_attempts=1, dead_letter={"retention": "10s"})
         old, new = (daemon.enqueue("Fail", {"message": "no luck"}) for _ in range(2))
         self.wait_state(new, "buried")
-        self.failed(daemon, "retry", new)
+        dead_letters.failed(daemon, "retry", new)
         daemon.wait_counts(dead=3)
 
         self.wait_state(old, None)
         self.wait_state(new, None)
 
-        self.assertEqual(self.failed(daemon, "list", "--json"), "")
+        self.assertEqual(dead_letters.failed(daemon, "list", "--json"), "")
         harness.poll("the notes to be gone, too", lambda: all(
             self.waiting(tube) == 0 for tube in ("thumbs/$failed", "thumbs/$failed$expire")))
 

@@ -3,9 +3,9 @@
 
 import json
 import signal
-import subprocess
 import sys
 
+import dead_letters
 import harness
 import sql_servers
 
@@ -52,13 +52,6 @@ class Q4m(harness.TestCase):
 
     def wait_rows(self, *tasks):
         harness.poll(f"rows {tasks}", lambda: self.rows() == list(tasks), explain=self.rows)
-
-    def failed(self, daemon, *words):
-        """What `workman failed` says."""
-        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
-                                capture_output=True, text=True, timeout=harness.DEADLINE)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return result.stdout
 
     def test_a_row_of_another_program_is_done_and_gone(self):
         daemon = self.start()
@@ -142,10 +135,10 @@ class Q4m(harness.TestCase):
         daemon.wait_counts(dead=1)
         self.wait_rows()
         self.assertEqual([entry["attempt"] for entry in daemon.records("job")], [1, 2])
-        letter = json.loads(self.failed(daemon, "list", "--json"))
+        letter = json.loads(dead_letters.failed(daemon, "list", "--json"))
         self.assertEqual((letter["id"], letter["task"]), ("mine", "Fail"))
 
-        self.failed(daemon, "retry", "mine")
+        dead_letters.failed(daemon, "retry", "mine")
 
         self.assertEqual(daemon.wait_record("job", count=3)["attempt"], 1)
         daemon.wait_counts(dead=2)

@@ -77,7 +77,7 @@ class OnRedis(Flows, redis_server.TestCase):
         self.assertIn("queue.url: must begin with redis:// (rediss:// asks for TLS", daemon.tail())
 
 
-class Redis(OnRedis):
+class Redis(dead_letters.Swept, OnRedis):
     DRIVER = "redis"
 
     def test_an_entry_of_another_program_is_a_job(self):
@@ -88,17 +88,6 @@ class Redis(OnRedis):
         self.assertEqual(daemon.wait_record("note")["args"], {"from": "me"})
         daemon.wait_counts(done=1)
         self.assertEqual(self.server.command("XLEN", "workman:t:task:Note:normal"), 0)
-
-    def test_old_dead_letters_go(self):
-        daemon = self.start(max_attempts=1, lease_time="2s")
-        daemon.enqueue("Fail", {"message": "no luck"})
-        dead_letters.wait(daemon, 1)
-        daemon.stop()
-        daemon.write_profile(dead_letter={"retention": "1ms"})
-
-        daemon.start()
-
-        dead_letters.wait(daemon, 0)
 
 
 class Resque(OnRedis):

@@ -11,7 +11,7 @@ import sql_servers
 import test_queues
 
 
-class SqlFlows(test_queues.Flows):
+class SqlFlows(dead_letters.Swept, test_queues.Flows):
     """Mixed into one class per server; every test has a table of its own."""
 
     kind = None
@@ -69,17 +69,6 @@ class SqlFlows(test_queues.Flows):
         daemon.wait_record("job", task="Echo", args={"by": "hand"})
         daemon.wait_counts(done=1)
         self.assertEqual(self.server.query(f"SELECT count(*) FROM {self.table()}_view"), "0")
-
-    def test_old_dead_letters_go(self):
-        daemon = self.start(max_attempts=1, lease_time="2s")
-        daemon.enqueue("Fail", {"message": "no luck"})
-        dead_letters.wait(daemon, 1)
-        daemon.stop()
-        daemon.write_profile(dead_letter={"retention": "1ms"})
-
-        daemon.start()
-
-        dead_letters.wait(daemon, 0)
 
     def test_init_makes_the_tables_and_is_harmless(self):
         daemon = self.start(start=False)

@@ -4,6 +4,7 @@ give jobs, PULL sockets that take ours, and what becomes of jobs when the daemon
 import json
 import subprocess
 
+import dead_letters
 import harness
 import zeromq_peer
 from zeromq_peer import zmq
@@ -85,9 +86,9 @@ class Pull(zeromq_peer.TestCase):
         self.ask(self.socket(zmq.PUSH), "Fail", {"message": "no luck"}, b"j")
         daemon.wait_counts(dead=1)
 
-        listed = self.failed(daemon, "list", "--json")
+        listed = dead_letters.failed(daemon, "list", "--json")
         self.assertEqual(json.loads(listed)["id"], "j")
-        self.failed(daemon, "retry", "j")
+        dead_letters.failed(daemon, "retry", "j")
 
         daemon.wait_counts(dead=2)
 

@@ -55,12 +55,5 @@ class TestCase(harness.TestCase):
         return subprocess.run([harness.WORKMAND, "--check", str(daemon.path)], capture_output=True,
                               text=True, timeout=harness.DEADLINE)
 
-    def failed(self, daemon, *words):
-        """What `workman failed` says."""
-        result = subprocess.run([harness.WORKMAN, "failed", *words, "-p", str(daemon.path)],
-                                capture_output=True, text=True, timeout=harness.DEADLINE)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return result.stdout
-
     def ask(self, socket, task, args, *more):
         socket.send_multipart([task.encode(), json.dumps(args).encode(), *more])

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 
-from workman._text import encode, note, vanish
+from workman._text import encode, vanish
 
 PR_SET_PDEATHSIG = 1
 

@@ -11,7 +11,7 @@ use Socket qw(AF_UNIX SOCK_STREAM pack_sockaddr_un);
 use Workman::Signals ();
 use Workman::Wire    ();
 
-use constant {PR_SET_PDEATHSIG => 1, BLINK => 1};
+use constant PR_SET_PDEATHSIG => 1;
 
 # Of prctl(2); core Perl has no name for it.
 my %PRCTL = (x86_64 => 157, aarch64 => 167, riscv64 => 167, i686 => 172, i386 => 172, arm => 172, s390x => 172,
@@ -24,7 +24,7 @@ sub asked_for {
     my $wire  = $worker->{wire};
     my $line;
     while (!defined($line = $wire->line) && !$wire->ended) {
-        last if !$wire->fill($waits ? BLINK : 0) && !$waits;
+        last if !$wire->fill($waits ? Workman::Worker::BLINK() : 0) && !$waits;
     }
     return 0 if !defined $line;
     push @{$worker->{parked}}, $line;
@@ -47,7 +47,7 @@ sub be {
             return if _fork($worker, $message);
         }
         POSIX::_exit(0) if $wire->ended || $Workman::Signals::leave;
-        $wire->fill(BLINK);
+        $wire->fill(Workman::Worker::BLINK());
     }
 }
 
@@ -103,9 +103,6 @@ sub _attach {
         my $err = _connect($message, stream => 'stderr');
         open STDERR, '>&', $err     or die "stderr: $!\n";
         open STDOUT, '>&', \*STDERR or die "stdout: $!\n";
-        my $before = select STDOUT;
-        $| = 1;
-        select $before;
     }
     my $channel = _connect($message);
     open my $out, '>&', $channel or die "dup: $!\n";
