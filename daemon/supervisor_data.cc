@@ -93,9 +93,7 @@ void Supervisor::OnApplied(const AppliedUpdate& applied) {
                {"why", "the queue had given it up: it may run, or have run, elsewhere"}});
   }
   const bool refused = applied.answer == Applied::kRefused;
-  const bool ends = applied.kind == Update::Kind::kDone || applied.kind == Update::Kind::kFail ||
-                    applied.kind == Update::Kind::kAbort;
-  const bool known = ends && core_->OnAnswered(applied.token, refused);
+  const bool known = IsSettlement(applied.kind) && core_->OnAnswered(applied.token, refused);
   if (!refused) return;
   if (!known) Refail(applied.token);
   const auto sender = std::find_if(workers_.begin(), workers_.end(), [&](const auto& worker) {

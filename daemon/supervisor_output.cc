@@ -8,10 +8,7 @@
 namespace workmand {
 
 void Supervisor::OnStderr(WorkerProcess& worker, std::string_view bytes) {
-  worker.stderr_tail.append(bytes);
-  if (worker.stderr_tail.size() > 2 * WorkerProcess::kStderrTail) {
-    worker.stderr_tail.erase(0, worker.stderr_tail.size() - WorkerProcess::kStderrTail);
-  }
+  KeepTail(worker.stderr_tail, bytes);
   worker.err.Feed(bytes, [&](const workman::protocol::Line& line) {
     OnStderrLine(worker, line.text);
     return true;

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "daemon/base/log.h"
+#include "daemon/worker_process.h"
 #include "protocol/zygote.h"
 
 namespace workmand {
@@ -18,8 +19,6 @@ namespace {
 namespace proto = workman::protocol;
 
 constexpr std::size_t kLine = std::size_t{64} * 1024;
-constexpr std::size_t kStderrLine = 16384;
-constexpr std::size_t kLastWords = 8192;
 constexpr std::size_t kQuoted = 200;
 
 /// 128 bits that nobody can guess: who has them was forked by our template. The number before them
@@ -223,10 +222,7 @@ void Templates::OnReady(Template& of, const proto::Ready& ready) {
 }
 
 void Templates::OnStderr(Template& of, std::string_view bytes) {
-  of.last_words.append(bytes);
-  if (of.last_words.size() > 2 * kLastWords) {
-    of.last_words.erase(0, of.last_words.size() - kLastWords);
-  }
+  KeepTail(of.last_words, bytes);
   of.err.Feed(bytes, [&](const proto::Line& line) {
     Print(of, "stderr", line.text);
     return true;

@@ -41,10 +41,15 @@ struct Program {
   int refused = 0;                        ///< lines of it
 };
 
-struct WorkerProcess {
-  static constexpr std::size_t kStderrTail = 8192;
-  static constexpr std::size_t kStderrLine = 16384;
+constexpr std::size_t kStderrTail = 8192;
+constexpr std::size_t kStderrLine = 16384;
+/// Appends, and keeps the last kStderrTail bytes at least.
+inline void KeepTail(std::string& tail, std::string_view bytes) {
+  tail.append(bytes);
+  if (tail.size() > 2 * kStderrTail) tail.erase(0, tail.size() - kStderrTail);
+}
 
+struct WorkerProcess {
   WorkerProcess(SlotId id, std::string worker_name, std::shared_ptr<const Profile> its_profile)
       : slot(id),
         name(std::move(worker_name)),

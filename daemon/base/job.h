@@ -88,6 +88,11 @@ struct Update {
   std::shared_ptr<const Job> job;
 };
 
+/// Whether such an update ends the hold of its job; the others only tell something of it.
+constexpr bool IsSettlement(Update::Kind kind) {
+  return kind == Update::Kind::kDone || kind == Update::Kind::kFail || kind == Update::Kind::kAbort;
+}
+
 /// What a driver answers to one update.
 enum class Applied : std::uint8_t {
   kOk,

@@ -167,7 +167,7 @@ void Dispatcher::AbortJob(const Slot* slot, HeldJob job, const JobPolicy& policy
 
 bool Dispatcher::OnAnswered(Token token, bool refused) {
   using Next = action::JobEnded::Next;
-  const auto node = riding_.empty() ? decltype(riding_)::node_type{} : riding_.extract(token);
+  const auto node = riding_.extract(token);
   if (node.empty()) return false;
   if (!refused) return true;
   const Job& job = *node.mapped().job;

@@ -2,7 +2,6 @@
 // its own children only; it is reaped here when it is a child of ours.
 #include <csignal>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,12 +21,6 @@ UniqueFd OpenPidFd(pid_t pid) {
 bool IsOurChild(pid_t pid) {
   siginfo_t info{};
   return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-/// Whether the other end is closed.
-bool IsHungUp(int fd) {
-  pollfd look{fd, 0, 0};
-  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "daemon/io/local_socket.h"
 
 #include <array>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "daemon/io/pipes.h"
 #include "daemon/io/socket_place.h"
 
 namespace workmand::io {
@@ -21,14 +21,6 @@ struct WriteRequest {
   uv_write_t request{};
   std::string bytes;
 };
-
-/// Whether the other side is closed in both directions, not only done with sending.
-bool IsHungUp(const uv_pipe_t* pipe) {
-  uv_os_fd_t fd = -1;
-  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(pipe), &fd) != 0) return true;
-  pollfd look{fd, 0, 0};
-  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
-}
 
 }  // namespace
 
@@ -168,7 +160,9 @@ bool LineServer::Impl::OnLineEnd(Connection& connection, std::string_view rest) 
 
 void LineServer::Impl::OnSendingEnd(Connection& connection) {
   connection.sends_no_more = true;
-  if (IsHungUp(connection.pipe.get())) {
+  uv_os_fd_t fd = -1;
+  const auto* handle = reinterpret_cast<const uv_handle_t*>(connection.pipe.get());
+  if (uv_fileno(handle, &fd) != 0 || IsHungUp(fd)) {
     Drop(connection);
   } else if (connection.unanswered <= 0) {
     CloseWhenWritten(connection);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -59,6 +60,11 @@ void WatchedFd::Close() {
 UniqueFd WatchedFd::Take() {
   poll_.Reset();
   return std::move(fd_);
+}
+
+bool IsHungUp(int fd) {
+  pollfd look{fd, 0, 0};
+  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 ReadOutcome ReadOnce(Loop& loop, int fd) {

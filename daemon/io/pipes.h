@@ -43,6 +43,9 @@ class WatchedFd {
   UvHandle<uv_poll_t> poll_;
 };
 
+/// Whether the other side of a socket is closed in both directions, not only done with sending.
+[[nodiscard]] bool IsHungUp(int fd);
+
 /// What one read brought: bytes (`size` > 0), nothing for now, or the end.
 struct ReadOutcome {
   enum class Kind { kBytes, kNothing, kEnd };

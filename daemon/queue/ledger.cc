@@ -252,9 +252,7 @@ void LedgeredQueue::Bury(Held& held, const Update& update) {
 }
 
 void LedgeredQueue::Settle(const Update& update, Applied answer) {
-  const bool ends = update.kind == Update::Kind::kDone || update.kind == Update::Kind::kFail ||
-                    update.kind == Update::Kind::kAbort;
-  if (!ends || answer == Applied::kRefused) return;
+  if (!IsSettlement(update.kind) || answer == Applied::kRefused) return;
   const auto found = held_.find(update.token);
   if (found == held_.end()) return;
   const bool gone =

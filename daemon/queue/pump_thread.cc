@@ -13,10 +13,6 @@ constexpr auto kUnanswered = static_cast<Applied>(0xFF);
 /// However often a driver wants its Tick, the thread does not spin.
 constexpr Duration kShortestTick{10};
 
-bool IsSettlement(Update::Kind kind) {
-  return kind == Update::Kind::kDone || kind == Update::Kind::kFail || kind == Update::Kind::kAbort;
-}
-
 bool IsBestEffort(Update::Kind kind) {
   return kind == Update::Kind::kProgress || kind == Update::Kind::kData;
 }

@@ -5,13 +5,7 @@
 #include "daemon/queue/drivers/amqp_queue.h"
 
 namespace workmand::amqp {
-namespace {
-
-bool IsSettlement(Update::Kind kind) {
-  return kind == Update::Kind::kDone || kind == Update::Kind::kFail || kind == Update::Kind::kAbort;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Applied AmqpQueue::Tell(const Hold& hold, const Update& update) {
   if (update.kind == Update::Kind::kExtend) return Applied::kUnsupported;  // a hold has no end

@@ -25,11 +25,6 @@ void SendAbort(sql::MySession& session) {
   Send(session, "SELECT queue_abort()");
 }
 
-bool Ends(const Update& update) {
-  return update.kind == Update::Kind::kDone || update.kind == Update::Kind::kFail ||
-         update.kind == Update::Kind::kAbort;
-}
-
 /// A failure that is to be retried is not for this driver to delay; should one reach it, the job
 /// must not be lost.
 bool Removes(const Update& update) {
@@ -50,7 +45,7 @@ void Q4mQueue::Apply(std::span<const Update> updates, std::span<Applied> answers
   for (std::size_t i = 0; i < updates.size(); ++i) {
     const Update& update = updates[i];
     answers[i] = Applied::kUnsupported;
-    if (!Ends(update)) continue;
+    if (!IsSettlement(update.kind)) continue;
     const auto found = holds_.find(update.token);
     answers[i] = Applied::kLost;
     if (found == holds_.end()) continue;

@@ -22,10 +22,6 @@ std::string_view FieldOf(const redisReply* fields, std::string_view name) {
   return {};
 }
 
-bool IsSettlement(Update::Kind kind) {
-  return kind <= Update::Kind::kAbort;
-}
-
 }  // namespace
 
 std::string_view KindWord(const Update& update) {

@@ -7,10 +7,6 @@
 
 namespace workmand::sql {
 
-bool IsSettlement(Update::Kind kind) {
-  return kind == Update::Kind::kDone || kind == Update::Kind::kFail || kind == Update::Kind::kAbort;
-}
-
 bool IsRelaxed(const Update& update) {
   return !IsSettlement(update.kind) && update.enqueue.empty();
 }

@@ -21,7 +21,6 @@ using HeldTokens = std::unordered_map<std::int64_t, bool>;
   return static_cast<std::int64_t>(token.value);
 }
 
-[[nodiscard]] bool IsSettlement(Update::Kind kind);
 /// Whether a crash of the server may undo `update` without harm.
 [[nodiscard]] bool IsRelaxed(const Update& update);
 

@@ -60,10 +60,6 @@ void PutBack(Database& db, std::int64_t id, const Update& update, WallTime now) 
          uncounted ? 1 : 0);
 }
 
-bool IsSettlement(Update::Kind kind) {
-  return kind == Update::Kind::kDone || kind == Update::Kind::kFail || kind == Update::Kind::kAbort;
-}
-
 /// The token is good: `hold` names a job of ours.
 void Perform(Database& db, const Update& update, std::int64_t id, const SettleTimes& times) {
   switch (update.kind) {

@@ -242,10 +242,7 @@ void ZeromqWorkers::Apply(std::span<const Update> updates, std::span<Applied> an
   for (std::size_t i = 0; i < updates.size(); ++i) {
     const Update& update = updates[i];
     answers[i] = Applied::kUnsupported;
-    if (update.kind != Update::Kind::kDone && update.kind != Update::Kind::kFail &&
-        update.kind != Update::Kind::kAbort) {
-      continue;
-    }
+    if (!IsSettlement(update.kind)) continue;
     const auto found = holds_.find(update.token);
     answers[i] = Applied::kLost;
     if (found == holds_.end()) continue;
