@@ -168,8 +168,9 @@ void LedgeredQueue::Remember(Job& job) {
   held.key = KeyOf(job);
   if (!rows_.empty()) {
     if (const auto row = rows_.find(held.key); row != rows_.end()) {
-      job.attempt = row->second.attempts + 1;
-      job.deliveries = row->second.deliveries + 1;
+      // What travels with the job may know of ends on other machines.
+      job.attempt = std::max(job.attempt, row->second.attempts + 1);
+      job.deliveries = std::max(job.deliveries, row->second.deliveries + 1);
     }
   }
   held.counts = {job.attempt - 1, job.deliveries};

@@ -6,6 +6,7 @@ include(${PROJECT_SOURCE_DIR}/cmake/WorkmanQueueModule.cmake)
 # for a module, which keeps it to itself. The log is the program's own (see below).
 add_library(workman_driver STATIC
   ${PROJECT_SOURCE_DIR}/daemon/base/check.cc
+  ${PROJECT_SOURCE_DIR}/daemon/profile/units.cc
   ${PROJECT_SOURCE_DIR}/daemon/queue/options.cc
   ${PROJECT_SOURCE_DIR}/daemon/queue/queue.cc
   ${PROJECT_SOURCE_DIR}/protocol/json_chars.cc
@@ -145,4 +146,13 @@ if(zmq_FOUND)
     drivers/zeromq.cc drivers/zeromq_message.cc drivers/zeromq_settings.cc drivers/zeromq_socket.cc
     drivers/zeromq_work.cc
     LIBS PkgConfig::zmq)
+endif()
+
+pkg_check_modules(rdkafka IMPORTED_TARGET rdkafka)
+if(rdkafka_FOUND)
+  workmand_queue_module(kafka SOURCES
+    drivers/kafka.cc drivers/kafka_dead.cc drivers/kafka_group.cc drivers/kafka_group_work.cc
+    drivers/kafka_producer.cc drivers/kafka_record.cc drivers/kafka_settings.cc
+    drivers/kafka_settle.cc drivers/kafka_window.cc drivers/kafka_work.cc
+    LIBS PkgConfig::rdkafka)
 endif()

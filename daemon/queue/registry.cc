@@ -50,6 +50,7 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"beanstalkd", "no library"},
     {"nats", "libnats"},
     {"zeromq", "libzmq"},
+    {"kafka", "librdkafka"},
 });
 
 const KnownModule* FindKnownModule(std::string_view name) {

@@ -126,6 +126,9 @@ DriverConfig Configure(const std::string& driver, const std::string& folder, con
   profile.queue.driver = driver;
   if (!key.name.empty()) profile.queue.extra[key.name] = Value(key.value);
   if (driver == "q4m") AddStandInKeys(profile.queue);
+  // The broker of the tests lets the first who joins wait for 3 s, and forgets who is silent for
+  // longer than this; later ones wait for as long as this.
+  if (driver == "kafka") profile.queue.extra["session_timeout"] = Value("3200ms");
   DriverConfig config = MakeDriverConfig(profile);
   config.ledger = false;  // the driver itself is tested
   for (const QueueKeyError& error : CheckQueueOptions(config.options)) {
@@ -171,6 +174,23 @@ bool ServeSql(const std::string& driver, const std::string& engine, Setup& setup
   return true;
 }
 
+/// A broker that keeps its topics in memory cannot be killed and come back with them: it is told to
+/// be away for a while.
+QueueKey ServeKafka(Setup& setup) {
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe");
+  setup.server.emplace(KafkaProgram(program.parent_path() / "kafka_broker"), setup.folder.path());
+  TestServer& server = *setup.server;
+  server.Start();
+  Control(server, setup.fixture);
+  setup.fixture.stop_server = [&server] { (void)server.Ask("down\n"); };
+  setup.fixture.start_server = [&server] { (void)server.Ask("up\n"); };
+  // A client goes where the broker says that it is: no relay can stand before it.
+  setup.fixture.server_port = 0;
+  std::string where = server.Ask("where\n");
+  where.resize(where.find('\n'));
+  return {"url", "kafka://" + where};
+}
+
 /// Starts what the driver needs, and returns how it is told of it, at the server's own port or
 /// another. Nothing: the server is not installed.
 std::function<QueueKey(std::uint16_t)> Serve(const std::string& driver, const std::string& engine,
@@ -192,6 +212,7 @@ std::function<QueueKey(std::uint16_t)> Serve(const std::string& driver, const st
       return QueueKey{engine, endpoint};
     };
   }
+  if (driver == "kafka") return [key = ServeKafka(setup)](std::uint16_t) { return key; };
   if (driver != engine || driver == "postgres" || driver == "mysql") {
     if (!ServeSql(driver, engine, setup)) return {};
     if (!setup.sql_server)

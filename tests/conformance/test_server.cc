@@ -1,5 +1,6 @@
 #include "tests/conformance/test_server.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <chrono>
@@ -98,6 +99,10 @@ ServerProgram NatsProgram() {
           "INFO"};
 }
 
+ServerProgram KafkaProgram(const std::string& path) {
+  return {path, {"{port}"}, "where\n", "127.0.0.1:"};
+}
+
 TestServer::TestServer(ServerProgram program, std::string folder)
     : program_(std::move(program)), folder_(std::move(folder)), log_(folder_ + "/server.log") {}
 
@@ -174,16 +179,22 @@ pid_t TestServer::Spawn(const std::vector<std::string>& command) const {
   _exit(127);
 }
 
-bool TestServer::Answers() const {
+std::string TestServer::Ask(const std::string& question) const {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(port_);
   const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   std::array<char, 64> answer{};
-  const std::string& question = program_.question;
-  const bool answered = connected && send(fd, question.data(), question.size(), MSG_NOSIGNAL) > 0 &&
-                        recv(fd, answer.data(), answer.size() - 1, 0) > 0;
+  ssize_t size = 0;
+  if (connected && send(fd, question.data(), question.size(), MSG_NOSIGNAL) > 0) {
+    size = recv(fd, answer.data(), answer.size(), 0);
+  }
   close(fd);
-  return answered && std::string_view(answer.data()).starts_with(program_.answer);
+  return {answer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+}
+
+bool TestServer::Answers() const {
+  const std::string answer = Ask(program_.question);
+  return !answer.empty() && answer.starts_with(program_.answer);
 }
 
 bool TestServer::HasEnded() {

@@ -32,6 +32,8 @@ ServerProgram RedisProgram();
 ServerProgram RabbitProgram();
 ServerProgram BeanstalkdProgram();
 ServerProgram NatsProgram();
+/// tests/kafka/broker.cc, at `path`. Its port is the one that takes commands.
+ServerProgram KafkaProgram(const std::string& path);
 
 /// A port that is free now. Another program could take it before the server does; then the server
 /// ends at once and Start tries the next.
@@ -52,6 +54,8 @@ class TestServer {
   void Stop();
   void Freeze() const;
   void Thaw() const;
+  /// What comes back first when this is sent to a new connection; empty when nothing does.
+  [[nodiscard]] std::string Ask(const std::string& question) const;
   [[nodiscard]] std::string address() const;
   [[nodiscard]] std::uint16_t port() const { return port_; }
 

@@ -35,11 +35,12 @@ ROOMS = (
     # The drivers for formats that are JSON borrow the slicer; the protocol itself is not theirs.
     Room("queue", r"daemon/queue/", ours=("base", "profile", "protocol"),
          libraries=("sqlite3", "libgearman", "hiredis", "libpq", "libmariadb", "librabbitmq",
-                    "libnats", "libzmq"),
+                    "libnats", "libzmq", "librdkafka"),
          only=(("sqlite3", r"daemon/queue/drivers/sqlite\w*\.(cc|h)"),
                ("libpq", r"daemon/queue/drivers/(pg_session|postgres)\.cc"),
                ("libnats", r"daemon/queue/drivers/nats\w*\.(cc|h)"),
                ("libzmq", r"daemon/queue/drivers/zeromq\w*\.(cc|h)"),
+               ("librdkafka", r"daemon/queue/drivers/kafka\w*\.(cc|h)"),
                ("libmariadb", r"daemon/queue/drivers/my_session\.cc"),
                ("libgearman", r"daemon/queue/drivers/gearman\w*\.(cc|h)"),
                ("hiredis", r"daemon/queue/drivers/redis\w*\.(cc|h)"),
@@ -74,7 +75,7 @@ LIBRARIES = {
     "uv": r"uv\.h", "yaml-cpp": r"yaml-cpp/.*", "nlohmann": r"nlohmann/.*",
     "spdlog": r"(spdlog|fmt)/.*", "sqlite3": r"sqlite3\.h", "libgearman": r"libgearman.*/.*",
     "hiredis": r"hiredis/.*", "libpq": r"libpq-fe\.h", "libmariadb": r"mysql\.h",
-    "librabbitmq": r"amqp(_\w+)?\.h", "libnats": r"nats/.*", "libzmq": r"zmq\.h",
+    "librabbitmq": r"amqp(_\w+)?\.h", "libnats": r"nats/.*", "libzmq": r"zmq\.h", "librdkafka": r"librdkafka/.*",
     "CLI11": r"CLI/.*", "tl": r"tl/.*", "catch2": r"catch2/.*",
 }
 STANDARD = r"[a-z_0-9]+|emmintrin\.h"  # the compiler's own, for SSE2, too

@@ -19,8 +19,9 @@ constexpr bool kMemoryTells = true;
 #endif
 
 /// Formats of other programs that have one line of jobs for all tasks of a queue.
-constexpr auto kOneLine = std::to_array<std::string_view>(
-    {"resque", "sidekiq", "celery", "amqp", "beanstalkd", "theschwartz", "qudo", "q4m", "zeromq"});
+constexpr auto kOneLine =
+    std::to_array<std::string_view>({"resque", "sidekiq", "celery", "amqp", "beanstalkd",
+                                     "theschwartz", "qudo", "q4m", "zeromq", "kafka"});
 
 void NoTaskStarves(Bench& bench) {
   if (std::find(kOneLine.begin(), kOneLine.end(), bench.fixture().driver) != kOneLine.end()) {
