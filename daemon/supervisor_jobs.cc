@@ -31,7 +31,7 @@ Unfit FitArgs(const Job& job, PayloadKind kind, proto::JobMessage& message, std:
 std::string_view ToQueueBytes(const proto::Payload& payload, PayloadKind kind,
                               std::string& scratch) {
   if (payload.is_base64()) {
-    scratch = proto::DecodeBase64(payload.base64).value_or("");
+    scratch = proto::DecodeBase64Inside(payload.base64).value_or("");
     return scratch;
   }
   if (payload.absent()) return kind == PayloadKind::kText ? "" : "null";

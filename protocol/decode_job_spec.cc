@@ -13,7 +13,7 @@ void ReadJobSpec(Fields& fields, JobSpec& out) {
   const Payload args = fields.Either("args", "args_b64");
   if (args.is_base64()) {
     out.args_binary = true;
-    out.args = DecodeBase64(args.base64).value_or(std::string());
+    out.args = DecodeBase64Inside(args.base64).value_or(std::string());
   } else {
     out.args = args.absent() ? std::string_view("null") : args.json;
   }

@@ -148,7 +148,7 @@ Payload Fields::Either(std::string_view json_key, std::string_view base64_key) {
   if (raw.empty()) return payload;
   if (!payload.json.empty()) {
     Refuse(base64_key, "stands beside " + std::string(json_key) + ": only one of them may");
-  } else if (!IsString(raw) || !IsBase64(Inside(raw))) {
+  } else if (!IsString(raw) || !IsBase64Inside(Inside(raw))) {
     Refuse(base64_key, "must be a string of base64 with padding and without line breaks");
   }
   payload.base64 = IsString(raw) ? Inside(raw) : std::string_view();

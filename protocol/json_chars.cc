@@ -15,8 +15,14 @@ bool IsContinuation(char c) {
   return (Byte(c) & 0xC0U) == 0x80U;
 }
 
-/// The four hex digits of an escape; they were validated before.
+constexpr char32_t kReplacement = 0xFFFD;
+
+/// The four hex digits of an escape; they were validated before. What is cut off all the same ends.
 char32_t TakeHex4(std::string_view& rest) {
+  if (rest.size() < 4) {
+    rest = {};
+    return kReplacement;
+  }
   char32_t code = 0;
   for (const char c : rest.substr(0, 4)) {
     const unsigned digit = c <= '9' ? Byte(c) - '0' : (Byte(c) | 0x20U) - 'a' + 10U;
@@ -27,6 +33,7 @@ char32_t TakeHex4(std::string_view& rest) {
 }
 
 char32_t TakeEscape(std::string_view& rest) {
+  if (rest.empty()) return kReplacement;
   const char kind = rest.front();
   rest.remove_prefix(1);
   switch (kind) {
@@ -105,6 +112,10 @@ char32_t TakeChar(std::string_view& rest) {
     return TakeEscape(rest);
   }
   const std::size_t length = Utf8Length(rest);
+  if (length == 0) {
+    rest.remove_prefix(1);
+    return kReplacement;
+  }
   // The lead byte of an n-byte sequence carries 7 - n bits of the value.
   char32_t code = length == 1 ? lead : lead & (0x7FU >> length);
   for (std::size_t i = 1; i < length; ++i) code = (code << 6U) | (Byte(rest[i]) & 0x3FU);

@@ -175,10 +175,6 @@ void AppendBase64(std::string& out, std::string_view bytes) {
 }
 
 std::optional<std::string> DecodeBase64(std::string_view text) {
-  if (HasEscape(text)) {
-    const std::string plain = Unescape(text);
-    return HasEscape(plain) ? std::nullopt : DecodeBase64(plain);
-  }
   if (!IsPlainBase64(text)) return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3);
@@ -194,8 +190,12 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
   return bytes;
 }
 
-bool IsBase64(std::string_view text) {
-  return HasEscape(text) ? IsPlainBase64(Unescape(text)) : IsPlainBase64(text);
+std::optional<std::string> DecodeBase64Inside(std::string_view inside) {
+  return HasEscape(inside) ? DecodeBase64(Unescape(inside)) : DecodeBase64(inside);
+}
+
+bool IsBase64Inside(std::string_view inside) {
+  return HasEscape(inside) ? IsPlainBase64(Unescape(inside)) : IsPlainBase64(inside);
 }
 
 std::string_view OnOneLine(std::string_view json, std::string& scratch) {

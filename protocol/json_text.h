@@ -21,11 +21,13 @@ std::optional<bool> ReadBool(std::string_view raw);
 
 /// RFC 4648 section 4: standard alphabet, padding, no line breaks.
 void AppendBase64(std::string& out, std::string_view bytes);
-/// `text` is the inside of a valid JSON string: some encoders write `/` as `\/` and `=` as
-/// `\u003d`, so escapes are resolved first. Nothing when it is not base64 as above.
+/// Any text; nothing when it is not base64 as above.
 std::optional<std::string> DecodeBase64(std::string_view text);
-/// Whether DecodeBase64 would succeed; allocates only when `text` has escapes.
-bool IsBase64(std::string_view text);
+/// `inside` is the inside of a valid JSON string: some encoders write `/` as `\/` and `=` as
+/// `\u003d`, so escapes are resolved first.
+std::optional<std::string> DecodeBase64Inside(std::string_view inside);
+/// Whether DecodeBase64Inside would succeed; allocates only when there are escapes.
+bool IsBase64Inside(std::string_view inside);
 
 /// Removes the line feeds, carriage returns and tabs between the tokens of valid JSON, so that it
 /// fits on a line (inside strings they cannot occur raw). Returns `json` itself when there is

@@ -53,7 +53,7 @@ std::string EveryByte() {
 void ExpectBytes(const Said& done, const std::string& bytes) {
   const std::string raw = done.Raw("result_b64");
   Expect(!raw.empty(), "the result is no result_b64");
-  Expect(wire::DecodeBase64(std::string_view(raw).substr(1, raw.size() - 2)) == bytes,
+  Expect(wire::DecodeBase64Inside(std::string_view(raw).substr(1, raw.size() - 2)) == bytes,
          "the bytes of the result are not those that were to come");
 }
 
@@ -97,7 +97,7 @@ std::string AwaitEnqueue(Subject& subject) {
   for (;;) {
     const Said said = subject.Next(subject.step(), "enqueue with a ref");
     if (said.type == "enqueue") {
-      const std::string ref = said.Text("ref");
+      std::string ref = said.Text("ref");
       Expect(!ref.empty(), "enqueue has no ref, so that nobody would answer");
       return ref;
     }
@@ -111,7 +111,7 @@ void EnqueueRefReply(Bench& bench) {
   const std::string ref = AwaitEnqueue(subject);
   const Subject::Line other = Subject::JobLine("kit.echo", "\"other\"");
   std::string reply;
-  wire::AppendReply(reply, ref, true, "{\"id\":\"kit-42\"}", "");
+  wire::AppendReply(reply, ref, true, R"({"id":"kit-42"})", "");
   subject.Send("{\"type\":\"cancel\",\"id\":\"kitUnrelated00\",\"reason\":\"revoked\"}\n" +
                other.text + reply);
   std::vector<std::string> wanted = {id, other.id};

@@ -28,7 +28,7 @@ ExitCode Tell(const HandWorker::Ending& ending, bool text_result) {
     case How::kTimedOut: Complain(ending.text); return ExitCode::kTimedOut;
     case How::kInterrupted: Complain(ending.text); return ending.code;
   }
-  if (ending.base64) return PrintLine(wire::DecodeBase64(ending.text).value_or(ending.text));
+  if (ending.base64) return PrintLine(wire::DecodeBase64Inside(ending.text).value_or(ending.text));
   if (text_result) {
     if (const auto characters = wire::ReadString(ending.text)) return PrintLine(*characters);
   }

@@ -29,8 +29,8 @@ void CheckPayload(const wire::Payload& payload, std::string_view line) {
           "a payload is JSON");
   Require(payload.json.empty() || !payload.is_base64(), "a payload has one form");
   if (!payload.is_base64()) return;
-  Require(wire::IsBase64(payload.base64), "a payload in base64 is base64");
-  Require(wire::DecodeBase64(payload.base64).has_value(), "base64 can be decoded");
+  Require(wire::IsBase64Inside(payload.base64), "a payload in base64 is base64");
+  Require(wire::DecodeBase64Inside(payload.base64).has_value(), "base64 can be decoded");
 }
 
 void CheckSpec(const wire::JobSpec& job) {

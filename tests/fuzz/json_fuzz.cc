@@ -157,12 +157,24 @@ void CheckText(std::string_view text, const Oracle& oracle) {
   CheckOneLine(text, oracle);
 }
 
+/// Base64 comes from everywhere, also where nobody has looked before whether it is JSON.
+void CheckBase64(std::string_view text) {
+  (void)workman::protocol::IsBase64Inside(text);
+  (void)workman::protocol::DecodeBase64Inside(text);
+  const auto bytes = workman::protocol::DecodeBase64(text);
+  if (!bytes) return;
+  std::string again;
+  workman::protocol::AppendBase64(again, *bytes);
+  Require(again == text, "bytes have one spelling in base64");
+}
+
 }  // namespace
 }  // namespace workmand::fuzz
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace workmand::fuzz;
   const std::string_view text = Text(data, size);
+  CheckBase64(text);
   // nlohmann skips a byte order mark and takes NUL for the end of the text; JSON holds neither.
   const bool foreign =
       text.find('\0') != std::string_view::npos || text.substr(0, 3) == "\xEF\xBB\xBF";

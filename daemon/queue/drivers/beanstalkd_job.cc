@@ -171,7 +171,8 @@ void ReadBody(std::string_view body, std::string_view stem, std::string_view tub
       job.max_attempts = SmallNumber(object.Find("max_attempts"));
       const std::string_view bytes = object.Find("base64");
       if (ours && bytes.size() >= 2) {
-        job.payload = json::DecodeBase64(bytes.substr(1, bytes.size() - 2)).value_or(std::string());
+        job.payload =
+            json::DecodeBase64Inside(bytes.substr(1, bytes.size() - 2)).value_or(std::string());
         return;
       }
       const std::string_view arguments = object.Find("args");

@@ -31,7 +31,7 @@ std::string DecodeBody(std::string_view element, CeleryMessage& message) {
     message.broken = kNoJson + (type.empty() ? "missing" : type) + ")";
     return {};
   }
-  const std::string body = MemberText(element, "body");
+  std::string body = MemberText(element, "body");
   const std::string encoding = MemberText(MemberText(element, "properties"), "body_encoding");
   if (encoding != "base64") return body;
   const auto decoded = json::DecodeBase64(body);
@@ -68,7 +68,8 @@ std::int64_t ParseCeleryTime(std::string_view text) {
   std::int64_t ms = std::int64_t{timegm(&parts)} * 1000;
   if (*rest == '.') {
     int unit = 100;
-    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) ms += (*rest - '0') * unit;
+    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10)
+      ms += std::int64_t{*rest - '0'} * unit;
   }
   int hours = 0;
   int minutes = 0;

@@ -69,7 +69,8 @@ std::string ToPayload(std::string_view arguments, int whole) {
   const std::string_view first = json::NextElement(inside);
   if (whole == 1) return std::string(first);
   if (first.size() < 2) return std::string(arguments);
-  return json::DecodeBase64(first.substr(1, first.size() - 2)).value_or(std::string(arguments));
+  return json::DecodeBase64Inside(first.substr(1, first.size() - 2))
+      .value_or(std::string(arguments));
 }
 
 std::string WithMeta(std::string_view body, const Meta& meta) {

@@ -39,7 +39,7 @@ TEST_CASE("an empty base64 result is not an absent one", "[protocol]") {
 TEST_CASE("a base64 result with escapes decodes to its bytes", "[protocol]") {
   const auto done = Take<Done>(R"({"type":"done","id":"x","result_b64":"\/+\/+Yw\u003d\u003d"})");
 
-  REQUIRE(DecodeBase64(done.result.base64) == "\xFF\xEF\xFE\x63");
+  REQUIRE(DecodeBase64Inside(done.result.base64) == "\xFF\xEF\xFE\x63");
 }
 
 TEST_CASE("a fail carries its error and what to do next", "[protocol]") {

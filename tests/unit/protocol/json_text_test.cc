@@ -124,7 +124,7 @@ TEST_CASE("base64 has the spellings of its standard", "[protocol]") {
   for (const auto& [bytes, text] : examples) {
     REQUIRE(Base64(bytes) == text);
     REQUIRE(DecodeBase64(text) == bytes);
-    REQUIRE(IsBase64(text));
+    REQUIRE(IsBase64Inside(text));
   }
 }
 
@@ -137,10 +137,20 @@ TEST_CASE("bytes of every length survive base64", "[protocol]") {
 }
 
 TEST_CASE("base64 with escapes is the same base64", "[protocol]") {
-  REQUIRE(DecodeBase64(R"(\/+\/+Yw\u003d\u003d)") == DecodeBase64("/+/+Yw=="));
-  REQUIRE(IsBase64(R"(\/+\/+Yw\u003d\u003d)"));
-  REQUIRE_FALSE(IsBase64(R"(YQ=\u000a)"));
-  REQUIRE_FALSE(DecodeBase64(R"(\\u0041AAA)").has_value());
+  REQUIRE(DecodeBase64Inside(R"(\/+\/+Yw\u003d\u003d)") == DecodeBase64("/+/+Yw=="));
+  REQUIRE(IsBase64Inside(R"(\/+\/+Yw\u003d\u003d)"));
+  REQUIRE_FALSE(IsBase64Inside(R"(YQ=\u000a)"));
+  REQUIRE_FALSE(DecodeBase64Inside(R"(\\u0041AAA)").has_value());
+}
+
+TEST_CASE("an escape that is cut off ends all the same", "[protocol]") {
+  for (const std::string_view text :
+       {"\\", "Zm9v\\", "Zg=\\u", "Zg=\\u00", "\\ud800\\", "\xFF\\", "\\\xFF"}) {
+    INFO(text);
+    REQUIRE_FALSE(DecodeBase64(text).has_value());
+    REQUIRE_FALSE(DecodeBase64Inside(text).has_value());
+    REQUIRE_FALSE(IsBase64Inside(text));
+  }
 }
 
 TEST_CASE("what is not base64 is refused", "[protocol]") {
@@ -148,7 +158,7 @@ TEST_CASE("what is not base64 is refused", "[protocol]") {
                                       "Zm9=", "Zm 9v", "Zm9v\n", "Zm-_", "Zg==Zg==", "\xFFm9v"}) {
     INFO(text);
     REQUIRE_FALSE(DecodeBase64(text).has_value());
-    REQUIRE_FALSE(IsBase64(text));
+    REQUIRE_FALSE(IsBase64Inside(text));
   }
 }
 

@@ -56,6 +56,9 @@ TEST_CASE("a message that cannot be run says why", "[redis]") {
   CHECK(with_body(R"("[[],{},{}]")").empty());
   CHECK_THAT(with_body(R"("[[],{}]")"), Catch::Contains("is not [args, kwargs, embed]"));
   CHECK_THAT(with_body(R"("[[],{},{\"chain\":[{}]}]")"), Catch::Contains("chains and chords"));
+  // What looks like an escape that is cut off, after the string was read.
+  CHECK_THAT(with_body(R"("W1tdLHt9LHt9XQ==\\","properties":{"body_encoding":"base64"})"),
+             Catch::Contains("is no base64"));
 }
 
 TEST_CASE("times of Celery are read with and without a zone", "[redis]") {
