@@ -55,7 +55,7 @@ std::vector<Case> AllCases() {
        {conformance::BasicCases(), conformance::WaitingCases(), conformance::CompletionCases(),
         conformance::ForegroundCases(), conformance::OptionCases(), conformance::LeaseCases(),
         conformance::TroubleCases(), conformance::DeathCases(), conformance::WireCases(),
-        conformance::SteadyCases()}) {
+        conformance::SteadyCases(), conformance::CutCases()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   std::sort(all.begin(), all.end(),

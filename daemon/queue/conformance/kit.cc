@@ -4,6 +4,8 @@
 #include <random>
 #include <utility>
 
+#include "daemon/queue/conformance/relay.h"
+
 namespace workmand::conformance {
 
 void Expect(bool condition, std::string_view sentence) {
@@ -138,6 +140,13 @@ std::unique_ptr<Client> Bench::Consumer(std::initializer_list<std::string> tasks
                                         Duration lease) const {
   auto client = Open(Role::kConsumer, lease);
   client->Register(tasks);
+  return client;
+}
+
+std::unique_ptr<Client> OpenThrough(const Bench& bench, const Relay& relay, Role role,
+                                    Duration lease) {
+  auto client = std::make_unique<Client>(bench.fixture().open_at(role, lease, relay.port()));
+  if (role == Role::kConsumer) client->Register({bench.Task()});
   return client;
 }
 

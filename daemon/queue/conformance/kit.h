@@ -15,6 +15,8 @@
 
 namespace workmand::conformance {
 
+class Relay;
+
 /// How long the suite waits for what must come.
 inline constexpr Duration kPatience{10'000};
 /// How long it listens for what must not come.
@@ -112,6 +114,21 @@ class Bench {
   std::string remark_;
 };
 
+/// A client whose connections go through `relay`; a consumer has the task registered.
+std::unique_ptr<Client> OpenThrough(const Bench& bench, const Relay& relay,
+                                    Role role = Role::kConsumer, Duration lease = kLongLease);
+
+/// True when `work` ended in ConnectionLost; whatever else it throws is thrown on.
+template <typename Work>
+bool Loses(Work&& work) {
+  try {
+    work();
+  } catch (const ConnectionLost&) {
+    return true;
+  }
+  return false;
+}
+
 /// What a case needs of the fixture.
 enum class Control { kNone, kStop, kFreeze, kProcess, kRelay };
 
@@ -138,5 +155,6 @@ std::span<const Case> TroubleCases();
 std::span<const Case> DeathCases();
 std::span<const Case> WireCases();
 std::span<const Case> SteadyCases();
+std::span<const Case> CutCases();
 
 }  // namespace workmand::conformance

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <iterator>
 #include <poll.h>
+#include <set>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ std::array<int, 2> Pipe() {
 
 pid_t Spawn(std::vector<std::string> words, int in, int out) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -128,6 +130,24 @@ std::vector<Job> TakeBack(Client& client, std::size_t n) {
   }
   ExpectEqual(all.size(), n, "jobs that came back within 10 s");
   return all;
+}
+
+void FinishHeld(const Bench& bench, Client& consumer, const std::vector<Job>& held) {
+  std::set<std::string> open;
+  for (const Job& job : held) {
+    const Applied answer = consumer.Settle(job, Update::Kind::kDone);
+    if (bench.caps().Has(Cap::kHoldSurvives)) {
+      Expect(answer == Applied::kOk, "a hold did not survive the reconnect");
+    } else {
+      Expect(answer == Applied::kLost, "a token of the lost session was not answered lost");
+      open.insert(job.payload);
+    }
+  }
+  for (const Job& job : TakeBack(consumer, open.size())) {
+    Expect(open.erase(job.payload) == 1, "a job came back that was not held");
+    consumer.Done(job);
+  }
+  consumer.ExpectNothing("a job that was done came again");
 }
 
 }  // namespace workmand::conformance

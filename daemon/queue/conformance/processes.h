@@ -54,5 +54,8 @@ class Helper {
 
 /// Exactly `n` jobs that come back from dead holders, with the housekeeping that frees them.
 std::vector<Job> TakeBack(Client& client, std::size_t n);
+/// After a reconnect: settles what is held still, or takes what came back and settles that; nothing
+/// may come after it.
+void FinishHeld(const Bench& bench, Client& consumer, const std::vector<Job>& held);
 
 }  // namespace workmand::conformance

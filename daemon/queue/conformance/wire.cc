@@ -9,13 +9,6 @@
 namespace workmand::conformance {
 namespace {
 
-std::unique_ptr<Client> OpenThrough(const Bench& bench, const Relay& relay) {
-  auto client =
-      std::make_unique<Client>(bench.fixture().open_at(Role::kConsumer, kLongLease, relay.port()));
-  client->Register({bench.Task()});
-  return client;
-}
-
 std::string Each(std::size_t total, std::size_t count) {
   std::array<char, 16> text{};
   const double each = static_cast<double>(total) / static_cast<double>(count);
@@ -57,17 +50,6 @@ std::vector<std::string> BadAnswers(const ConformanceFixture& fixture, std::uint
     all.push_back(std::move(noise));
   }
   return all;
-}
-
-/// True when `work` ended in ConnectionLost; whatever else it throws is thrown on.
-template <typename Work>
-bool Loses(Work&& work) {
-  try {
-    work();
-  } catch (const ConnectionLost&) {
-    return true;
-  }
-  return false;
 }
 
 void BadAnswersLoseTheConnection(Bench& bench) {

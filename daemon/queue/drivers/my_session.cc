@@ -181,7 +181,8 @@ Rows MySession::Take() {
   Rows rows;
   MYSQL_RES* result = mysql_store_result(db);
   if (result == nullptr) {
-    if (mysql_field_count(db) != 0) Throw();
+    // A connection that ends within a result has no fields any more, but an error.
+    if (mysql_field_count(db) != 0 || mysql_errno(db) != 0) Throw();
     rows.changed = static_cast<std::int64_t>(mysql_affected_rows(db));
     rows.last_id = static_cast<std::int64_t>(mysql_insert_id(db));
     return rows;
