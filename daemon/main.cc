@@ -122,8 +122,8 @@ int Run(const Arguments& arguments) {
 
 }  // namespace
 
-// NOLINTNEXTLINE(bugprone-exception-escape): what CLI11 throws while options are described is a
-// bug.
+// What CLI11 throws while options are described is a bug.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app{"workmand: a supervisor of preforking workers for every queue and every language"};

@@ -143,7 +143,7 @@ void StderrFree(Bench& bench) {
   subject.talk().ReadStderr(false);
   const bool prints = bench.options().fixture && subject.Announces("kit.print");
   const std::string args =
-      prints ? "{\"text\":\"" + std::string(std::size_t{1} << 20U, 'e') + "\"}" : bench.args();
+      prints ? R"({"text":")" + std::string(std::size_t{1} << 20U, 'e') + "\"}" : bench.args();
   const std::string id = subject.Job(prints ? "kit.print" : bench.task(), args);
   subject.Pass(Duration{2'000});
   subject.talk().ReadStderr(true);

@@ -87,7 +87,9 @@ class DaemonTarget : public Target {
     }
   }
 
-  std::string_view fate() const override { return "it stays with the daemon and may still run"; }
+  [[nodiscard]] std::string_view fate() const override {
+    return "it stays with the daemon and may still run";
+  }
 
  private:
   ClientSocket socket_;

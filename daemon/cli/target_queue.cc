@@ -48,7 +48,7 @@ class QueueTarget : public Target {
     }
   }
 
-  std::string_view fate() const override {
+  [[nodiscard]] std::string_view fate() const override {
     return queue_->GetCaps().Has(Cap::kDurable)
                ? "it stays on the queue and may still run"
                : "the queue drops it unless a worker has started it";

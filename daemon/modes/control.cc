@@ -12,7 +12,7 @@ std::string_view WithId(std::string_view line, std::string_view id, std::string&
   proto::Object object;
   if (proto::Object::Parse(line, object) != proto::JsonError::kNone) return line;
   if (!object.Find("id").empty()) return line;
-  scratch.assign("{\"id\":\"").append(id).append(object.size() > 0 ? "\"," : "\"");
+  scratch.assign(R"({"id":")").append(id).append(object.size() > 0 ? "\"," : "\"");
   scratch.append(line.substr(line.find('{') + 1));
   return scratch;
 }

@@ -227,7 +227,7 @@ void GearmanQueue::Ask(std::size_t n, TimePoint now) {
   if (asked >= n || askable == 0 || task_names_.empty()) return;
   std::size_t left = n - asked;
   const std::size_t first = first_server_++;
-  for (std::size_t i = 0; i < servers_.size() && left > 0; ++i) {
+  for (std::size_t i = 0; i < servers_.size() && left > 0 && askable > 0; ++i) {
     JobServer& server = *servers_[(first + i) % servers_.size()];
     if (!server.Askable(now)) continue;
     const std::size_t share = (left + askable - 1) / askable;

@@ -17,7 +17,7 @@ constexpr Duration kTurn{1'000};
 
 void Ring(int bell) {
   const std::uint64_t one = 1;
-  (void)!write(bell, &one, sizeof one);
+  [[maybe_unused]] const ssize_t count = write(bell, &one, sizeof one);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,9 @@ struct Membership {
 struct Place {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
-  friend auto operator<=>(const Place&, const Place&) = default;
+  friend bool operator<(const Place& a, const Place& b) {
+    return std::tie(a.partition, a.offset) < std::tie(b.partition, b.offset);
+  }
 };
 
 struct DestroyQueue {

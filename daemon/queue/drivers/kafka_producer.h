@@ -37,6 +37,7 @@ struct Outgoing {
 class Producer {
  public:
   Producer() = default;
+  ~Producer() = default;
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 

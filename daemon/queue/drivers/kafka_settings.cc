@@ -91,7 +91,7 @@ Result<std::string> GetGroup(const QueueOptions& options) {
 Result<Duration> GetSession(const QueueOptions& options) {
   const auto text = GetString(options, kSessionKey, kDefaultSession);
   if (!text) return tl::unexpected(text.error());
-  const auto time = ParseDuration(*text);
+  auto time = ParseDuration(*text);
   if (time && (*time < kShortestSession || *time > kLongestSession)) {
     return Fail(ErrorCode::kInvalid, "must be between 1s and 5m");
   }

@@ -94,10 +94,10 @@ bool KafkaQueue::HandOut(std::vector<Job>& out, std::size_t n) {
     Waiting& waiting = ready_.front();
     if (!groups_[waiting.line].Hold(waiting.fetched)) continue;
     Record& record = waiting.fetched.record;
-    record.job.token = Token{++last_token_};
+    const Token token{++last_token_};
+    record.job.token = token;
     out.push_back(record.job);
-    holds_.emplace(record.job.token,
-                   Hold{waiting.line, waiting.fetched.place, std::move(record), false});
+    holds_.emplace(token, Hold{waiting.line, waiting.fetched.place, std::move(record), false});
     any = true;
     --n;
   }

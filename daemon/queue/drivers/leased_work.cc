@@ -46,6 +46,7 @@ bool LeasedQueue::StartLook(std::size_t n) {
   std::rotate(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(turn_++ % wanted.size()),
               wanted.end());
   std::vector<Statement> statements;
+  statements.reserve(wanted.size());
   for (const std::int64_t function : wanted) statements.push_back(format().Choose(function, n));
   try {
     // A file has one lock for all: who only looks must not take it.
@@ -84,6 +85,7 @@ std::vector<LeasedQueue::Chosen> LeasedQueue::ReadChoice(const std::vector<Rows>
 
 void LeasedQueue::Grab(std::vector<Chosen> chosen) {
   std::vector<std::int64_t> ids;
+  ids.reserve(chosen.size());
   for (const Chosen& one : chosen) ids.push_back(one.id);
   std::vector<Statement> grab;
   format().Grab(ids, settings_.lease_time, grab);

@@ -161,7 +161,7 @@ void Sidekiq::AddCommands(Commands& commands, const Hold& hold, const Update& up
   const double now = NowSeconds();
   // What cannot be read as a job is kept as the argument of a job that no program has.
   const std::string body = hold.job.task.empty()
-                               ? "{\"class\":\"unreadable\",\"args\":[" + Quoted(hold.extra) +
+                               ? R"({"class":"unreadable","args":[)" + Quoted(hold.extra) +
                                      "],\"jid\":" + Quoted(hold.job.id) + "}"
                                : hold.extra;
   Hold readable = hold;
