@@ -38,6 +38,7 @@ format: ## rewrite the C++ sources with clang-format
 bench: build ## the figures of docs/performance.md
 	tests/bench/run
 	tests/bench/queues
+	tests/bench/brokers
 	tests/bench/sdks
 
 install: build ## install under PREFIX (default /usr/local)

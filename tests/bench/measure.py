@@ -23,9 +23,13 @@ def write_jobs(path, count):
     path.write_text(f'{{"task":"Echo","args":{args}}}\n' * count)
 
 
-def measure_daemon(jobs, command, workers, path, **profile):
-    """Everything is on the queue before it starts. The tenth at either end does not count."""
-    with Daemon(BUILD, command, workers, **profile) as daemon:
+def measure_daemon(jobs, command, workers, path, prepare=None, **profile):
+    """Everything is on the queue before it starts. The tenth at either end does not count.
+    `prepare` is called with the daemon before it runs."""
+    daemon = Daemon(BUILD, command, workers, **profile)
+    if prepare:
+        prepare(daemon)
+    with daemon:
         daemon.ask("pause")
         daemon.enqueue(path)
         daemon.ask("resume")

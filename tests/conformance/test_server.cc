@@ -156,10 +156,13 @@ std::string TestServer::Expanded(std::string text) const {
 
 pid_t TestServer::Spawn(const std::vector<std::string>& command) const {
   std::vector<std::string> words;
+  words.reserve(command.size());
   for (const std::string& word : command) words.push_back(Expanded(word));
   std::vector<std::string> settings;
+  settings.reserve(program_.environment.size());
   for (const std::string& setting : program_.environment) settings.push_back(Expanded(setting));
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

@@ -52,7 +52,7 @@ bool Adopt(TestLoop& test, Recorded& seen, AdoptedChild child) {
 
 }  // namespace
 
-TEST_CASE("an adopted child is read and written and closed through one socket", "[io]") {
+TEST_CASE("an adopted child is read and written and closed through one socket", "[io][bare]") {
   TestLoop test;
   Recorded seen;
   REQUIRE(Adopt(test, seen, Fork(Echo)));
@@ -70,7 +70,7 @@ TEST_CASE("an adopted child is read and written and closed through one socket", 
   CHECK(::waitpid(seen.child->pid(), nullptr, WNOHANG) == -1);
 }
 
-TEST_CASE("the status of an adopted child is its own although orphans are reaped", "[io]") {
+TEST_CASE("the status of an adopted child is its own although orphans are reaped", "[io][bare]") {
   TestLoop test;
   const OrphanReaper reaper(test.loop, [](pid_t, const ExitStatus&) { FAIL("not its affair"); });
   Recorded seen;
@@ -87,7 +87,7 @@ TEST_CASE("the status of an adopted child is its own although orphans are reaped
   CHECK(seen.status->ToString() == "signal 15 (SIGTERM)");
 }
 
-TEST_CASE("what an adopted child wrote is read although it left our words unread", "[io]") {
+TEST_CASE("what an adopted child wrote is read although it left our words unread", "[io][bare]") {
   TestLoop test;
   Recorded seen;
   AdoptedChild child = Fork([](int channel) {
@@ -105,7 +105,7 @@ TEST_CASE("what an adopted child wrote is read although it left our words unread
   CHECK(seen.status->ToString() == "exit 0");
 }
 
-TEST_CASE("an adopted child that has ended and was reaped is refused", "[io]") {
+TEST_CASE("an adopted child that has ended and was reaped is refused", "[io][bare]") {
   TestLoop test;
   Recorded seen;
   AdoptedChild child = Fork([](int) { return 0; });
@@ -116,7 +116,7 @@ TEST_CASE("an adopted child that has ended and was reaped is refused", "[io]") {
   CHECK(seen.err == "it ended before it could be taken in");
 }
 
-TEST_CASE("of another's child the end is seen and the status is not", "[io]") {
+TEST_CASE("of another's child the end is seen and the status is not", "[io][bare]") {
   TestLoop test;
   Recorded parent;
   REQUIRE(parent.Start(test.loop, Shell("sleep 600 & echo $!; wait $!; cat")));
@@ -135,7 +135,7 @@ TEST_CASE("of another's child the end is seen and the status is not", "[io]") {
   REQUIRE(test.Wait([&] { return parent.gone(); }));
 }
 
-TEST_CASE("an adopted child dies with its owner", "[io]") {
+TEST_CASE("an adopted child dies with its owner", "[io][bare]") {
   TestLoop test;
   Recorded seen;
   REQUIRE(Adopt(test, seen, Fork(Wait)));

@@ -25,7 +25,7 @@ struct Reaped {
 
 }  // namespace
 
-TEST_CASE("what a child leaves behind is reaped when it ends and keeps its status", "[io]") {
+TEST_CASE("what a child leaves behind is reaped when it ends and keeps its status", "[io][bare]") {
   TestLoop test;
   Reaped reaped(test.loop);
   Recorded worker;

@@ -51,7 +51,7 @@ bool AskClock(TestLoop& test, Recorded& helper, Times& times) {
 
 }  // namespace
 
-TEST_CASE("a worker that ignores everything dies with a killed daemon", "[io]") {
+TEST_CASE("a worker that ignores everything dies with a killed daemon", "[io][bare]") {
   const std::string user = GENERATE("", "nobody");
   if (!user.empty() && ::geteuid() != 0) {
     WARN("changing the user needs root");
@@ -71,7 +71,7 @@ TEST_CASE("a worker that ignores everything dies with a killed daemon", "[io]") 
   CHECK(test.Wait([&] { return daemon.gone(); }));
 }
 
-TEST_CASE("a worker whose daemon died before the start never runs", "[io]") {
+TEST_CASE("a worker whose daemon died before the start never runs", "[io][bare]") {
   TestLoop test;
   Recorded seen;
   REQUIRE(seen.Start(test.loop, SpecOf({kLauncher, "--parent", "1", "--", "echo", "ran"})));
