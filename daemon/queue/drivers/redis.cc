@@ -41,6 +41,8 @@ class Streams final : public Dialect {
   [[nodiscard]] Hold Read(const redisReply* row, std::string& broken) const override;
   bool AddSettle(Args& words, const Hold& hold, const Update& update,
                  const Caller& caller) const override;
+  [[nodiscard]] std::string PlaceOfDone(const Hold& hold) const override;
+  void AddDone(Args& words, const Hold& hold, const Caller& caller) const override;
 
   void Tick(Server& server, const Caller& caller) override;
   std::optional<std::uint64_t> Size(Server& server, std::string_view task) override;
@@ -75,9 +77,9 @@ Caps Streams::GetCaps() const {
 
 ScriptTexts Streams::Texts() const {
   const auto whole = [](const char* text) { return std::string(kPrelude) + kStreamPrelude + text; };
-  return {whole(kStreamPut),     whole(kStreamFetch), whole(kStreamSettle),
-          whole(kStreamTick),    whole(kStreamSize),  whole(kStreamOldest),
-          whole(kStreamLetters), whole(kStreamRetry), whole(kStreamDrop)};
+  return {whole(kStreamPut),   whole(kStreamFetch), whole(kStreamSettle), kStreamDone,
+          whole(kStreamTick),  whole(kStreamSize),  whole(kStreamOldest), whole(kStreamLetters),
+          whole(kStreamRetry), whole(kStreamDrop)};
 }
 
 void Streams::AddPut(Args& words, const Enqueue& job, const std::string& id,
@@ -128,6 +130,16 @@ bool Streams::AddSettle(Args& words, const Hold& hold, const Update& update,
                 update.never_ran ? "1" : "0", std::to_string(update.numerator),
                 std::to_string(update.denominator), std::to_string(caller.result_ttl.count())});
   return true;
+}
+
+std::string Streams::PlaceOfDone(const Hold& hold) const {
+  return hold.job.wants_result || !hold.job.unique.empty() ? std::string() : hold.words[0];
+}
+
+void Streams::AddDone(Args& words, const Hold& hold, const Caller& caller) const {
+  constexpr std::size_t kHead = 4;  // the command, the script, the number of keys, the stem
+  if (words.size() == kHead) words.insert(words.end(), {group_, caller.instance, hold.words[0]});
+  words.insert(words.end(), {hold.words[1], hold.words[2]});
 }
 
 void Streams::Tick(Server& server, const Caller& /*caller*/) {

@@ -1,7 +1,9 @@
 // The other half of RedisQueue: jobs on their way in, settlements, results.
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <poll.h>
+#include <utility>
 
 #include "daemon/queue/drivers/redis_queue.h"
 
@@ -79,24 +81,52 @@ Applied RedisQueue::Prepare(const Update& update, Args& words) const {
                                                                    : Applied::kUnsupported;
 }
 
+/// The place where this update can end together with others; empty = by itself.
+std::string RedisQueue::PlaceOfDone(const Update& update) const {
+  if (update.kind != Update::Kind::kDone || !update.enqueue.empty()) return {};
+  const auto hold = held_.find(update.token.value);
+  return hold == held_.end() ? std::string() : dialect_->PlaceOfDone(hold->second);
+}
+
 void RedisQueue::Apply(std::span<const Update> updates, std::span<Applied> answers) {
   if (updates.empty()) return;
   if (!link_.open()) throw ConnectionLost("redis: not connected");
   DrainFetch();
-  std::vector<bool> sent(updates.size(), false);
+  // Of each command that is sent, in their order, the updates that it answers.
+  std::vector<std::vector<std::size_t>> sent;
+  std::map<std::string, std::pair<Args, std::vector<std::size_t>>> done;
   std::set<std::uint64_t> settled;  // of this batch: a second settlement finds nothing
   for (std::size_t i = 0; i < updates.size(); ++i) {
     const Update& update = updates[i];
+    answers[i] = Applied::kLost;
+    if (settled.contains(update.token.value)) continue;
+    if (const std::string place = PlaceOfDone(update); !place.empty()) {
+      auto& [words, of] = done[place];
+      if (words.empty()) words = Begin(Script::kDone);
+      dialect_->AddDone(words, held_.at(update.token.value), caller_);
+      of.push_back(i);
+      settled.insert(update.token.value);
+      continue;
+    }
     Args words;
-    answers[i] = settled.contains(update.token.value) ? Applied::kLost : Prepare(update, words);
+    answers[i] = Prepare(update, words);
     if (answers[i] != Applied::kOk) continue;
     for (const Enqueue& job : update.enqueue) dialect_->AddPut(words, job, NewId(), "");
     link_.Send(words);
-    sent[i] = true;
+    sent.push_back({i});
     if (IsSettlement(update.kind)) settled.insert(update.token.value);
   }
-  for (std::size_t i = 0; i < updates.size(); ++i) {
-    if (sent[i]) answers[i] = Text(AwaitSound().get()) == "ok" ? Applied::kOk : Applied::kLost;
+  for (auto& [place, batch] : done) {
+    link_.Send(batch.first);
+    sent.push_back(std::move(batch.second));
+  }
+  for (const std::vector<std::size_t>& of : sent) {
+    const Reply reply = AwaitSound();
+    const bool one = reply->type != REDIS_REPLY_ARRAY;
+    for (std::size_t at = 0; at < of.size(); ++at) {
+      const std::string_view word = Text(one ? reply.get() : At(reply.get(), at));
+      answers[of[at]] = word == "ok" ? Applied::kOk : Applied::kLost;
+    }
   }
   for (const std::uint64_t token : settled) held_.erase(token);
 }

@@ -15,8 +15,8 @@
 
 namespace workmand::redis {
 
-enum class Script { kPut, kFetch, kSettle, kTick, kSize, kOldest, kLetters, kRetry, kDrop };
-inline constexpr std::size_t kScripts = 9;
+enum class Script { kPut, kFetch, kSettle, kDone, kTick, kSize, kOldest, kLetters, kRetry, kDrop };
+inline constexpr std::size_t kScripts = 10;
 /// By Script; empty = this dialect has none.
 using ScriptTexts = std::array<std::string, kScripts>;
 
@@ -77,6 +77,12 @@ class Dialect {
   /// Adds the words of one update, without its follow-ups; false = kUnsupported.
   virtual bool AddSettle(Args& words, const Hold& hold, const Update& update,
                          const Caller& caller) const = 0;
+
+  /// Where jobs end whose end is told to nobody and frees nothing: what Script::kDone ends together
+  /// has one such place. Empty = this job is settled by itself.
+  [[nodiscard]] virtual std::string PlaceOfDone(const Hold& /*hold*/) const { return {}; }
+  /// Adds the words of one such job; the first ones of a batch are the place.
+  virtual void AddDone(Args& /*words*/, const Hold& /*hold*/, const Caller& /*caller*/) const {}
 
   virtual void Enter(Server& /*server*/, const Caller& /*caller*/) {}
   virtual void Leave(Server& /*server*/, const Caller& /*caller*/) {}

@@ -70,6 +70,7 @@ class RedisQueue final : public Queue, private Server {
   void GiveBack(const Hold& hold);
 
   [[nodiscard]] Applied Prepare(const Update& update, Args& words) const;
+  [[nodiscard]] std::string PlaceOfDone(const Update& update) const;
 
   void Arm(Armed what, const Args& words);
   /// The answer on the second connection, or nothing when `waker` or the deadline was first.

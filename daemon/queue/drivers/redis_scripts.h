@@ -13,6 +13,8 @@ extern const char* const kStreamPrelude;
 extern const char* const kStreamPut;
 extern const char* const kStreamFetch;
 extern const char* const kStreamSettle;
+/// The only one without a prelude: it is called for every batch of jobs that are done.
+extern const char* const kStreamDone;
 extern const char* const kStreamTick;
 extern const char* const kStreamSize;
 extern const char* const kStreamOldest;

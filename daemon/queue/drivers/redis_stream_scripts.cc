@@ -146,6 +146,24 @@ for i = 16, #ARGV, 8 do put(i) end
 return 'ok'
 )lua";
 
+// ARGV: stem, group, consumer, key, and for each job entry and count. Jobs that nobody waits for,
+// and without a unique key. Returns for each whether it was ours still.
+const char* const kStreamDone = R"lua(
+local group, consumer, key = ARGV[2], ARGV[3], ARGV[4]
+local answers, ours = {}, {}
+for i = 5, #ARGV, 2 do
+  local held = redis.pcall('XPENDING', key, group, ARGV[i], ARGV[i], '1', consumer)
+  local good = not held.err and held[1] and held[1][4] == tonumber(ARGV[i + 1])
+  answers[#answers + 1] = good and 'ok' or 'lost'
+  if good then ours[#ours + 1] = ARGV[i] end
+end
+if #ours > 0 then
+  redis.call('XACK', key, group, unpack(ours))
+  redis.call('XDEL', key, unpack(ours))
+end
+return answers
+)lua";
+
 // ARGV: stem, group, retention, whether to look for consumers that are gone.
 const char* const kStreamTick = R"lua(
 local keep = tonumber(ARGV[3])

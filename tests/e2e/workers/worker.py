@@ -89,12 +89,9 @@ class Job:
     def done(self, result=None):
         send(type="done", id=self.id, result=result)
 
-    def again(self):
-        """True when the misbehaviour is over for this job; it is answered then."""
-        if self.get("once") and not first_time(self.get("once")):
-            self.done({"attempt": self.message["attempt"], "pid": os.getpid()})
-            return True
-        return False
+    def is_again(self):
+        """True when the misbehaviour is over for this job."""
+        return bool(self.get("once")) and not first_time(self.get("once"))
 
 
 def raw_args(line):
@@ -181,6 +178,8 @@ class Worker:
             self.run(Job(line, message))
 
     def run(self, job):
+        # Before the record: a test that has seen it may kill this process.
+        is_again = job.is_again()
         record("job", id=job.id, task=job.task, args=job.args, attempt=job.message["attempt"],
                worker=os.environ.get("WORKMAN_WORKER"), job=job.message.get("queue", {}).get("job"))
         self.job = job
@@ -188,7 +187,9 @@ class Worker:
             task = TASKS.get(job.task)
             if task is None:
                 send(type="fail", id=job.id, error={"message": f"no task {job.task}"})
-            elif not job.again():
+            elif is_again:
+                job.done({"attempt": job.message["attempt"], "pid": os.getpid()})
+            else:
                 task(self, job)
             self.job = None
         except ForceKilled:
