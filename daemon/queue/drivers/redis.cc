@@ -42,7 +42,8 @@ class Streams final : public Dialect {
   bool AddSettle(Args& words, const Hold& hold, const Update& update,
                  const Caller& caller) const override;
   [[nodiscard]] std::string PlaceOfDone(const Hold& hold) const override;
-  void AddDone(Args& words, const Hold& hold, const Caller& caller) const override;
+  void AddDone(Args& words, const Hold& hold, const Update& update,
+               const Caller& caller) const override;
 
   void Tick(Server& server, const Caller& caller) override;
   std::optional<std::uint64_t> Size(Server& server, std::string_view task) override;
@@ -136,7 +137,8 @@ std::string Streams::PlaceOfDone(const Hold& hold) const {
   return hold.job.wants_result || !hold.job.unique.empty() ? std::string() : hold.words[0];
 }
 
-void Streams::AddDone(Args& words, const Hold& hold, const Caller& caller) const {
+void Streams::AddDone(Args& words, const Hold& hold, const Update& /*update*/,
+                      const Caller& caller) const {
   constexpr std::size_t kHead = 4;  // the command, the script, the number of keys, the stem
   if (words.size() == kHead) words.insert(words.end(), {group_, caller.instance, hold.words[0]});
   words.insert(words.end(), {hold.words[1], hold.words[2]});

@@ -103,7 +103,7 @@ void RedisQueue::Apply(std::span<const Update> updates, std::span<Applied> answe
     if (const std::string place = PlaceOfDone(update); !place.empty()) {
       auto& [words, of] = done[place];
       if (words.empty()) words = Begin(Script::kDone);
-      dialect_->AddDone(words, held_.at(update.token.value), caller_);
+      dialect_->AddDone(words, held_.at(update.token.value), update, caller_);
       of.push_back(i);
       settled.insert(update.token.value);
       continue;

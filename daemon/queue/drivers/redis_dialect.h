@@ -82,7 +82,8 @@ class Dialect {
   /// has one such place. Empty = this job is settled by itself.
   [[nodiscard]] virtual std::string PlaceOfDone(const Hold& /*hold*/) const { return {}; }
   /// Adds the words of one such job; the first ones of a batch are the place.
-  virtual void AddDone(Args& /*words*/, const Hold& /*hold*/, const Caller& /*caller*/) const {}
+  virtual void AddDone(Args& /*words*/, const Hold& /*hold*/, const Update& /*update*/,
+                       const Caller& /*caller*/) const {}
 
   virtual void Enter(Server& /*server*/, const Caller& /*caller*/) {}
   virtual void Leave(Server& /*server*/, const Caller& /*caller*/) {}

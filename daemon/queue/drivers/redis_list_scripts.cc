@@ -191,6 +191,26 @@ end
 return 'ok'
 )lua";
 
+// ARGV: stem, style, root, and for each job its handle and commands that go with its end: how many,
+// and of each the number of its words and these. Jobs that nobody waits for, and without a unique
+// key. Returns for each whether it was ours still.
+const char* const kListDone = R"lua(
+local answers, i = {}, 4
+while i <= #ARGV do
+  local good = redis.call('HDEL', ARGV[1] .. ':held', ARGV[i]) == 1
+  if good then redis.call('ZREM', ARGV[1] .. ':leases', ARGV[i]) end
+  answers[#answers + 1] = good and 'ok' or 'lost'
+  local commands = tonumber(ARGV[i + 1])
+  i = i + 2
+  for _ = 1, commands do
+    local size = tonumber(ARGV[i])
+    if good then redis.call(unpack(ARGV, i + 1, i + size)) end
+    i = i + size + 1
+  end
+end
+return answers
+)lua";
+
 // ARGV: stem, style, root, kind ("list" or "zset"), key, element, queue ("" = only remove), the
 // element to put. Takes a dead letter away, and puts it back on its queue; 0 = it is gone.
 const char* const kListRetry = R"lua(

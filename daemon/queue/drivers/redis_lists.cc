@@ -35,6 +35,7 @@ ScriptTexts Lists::Texts() const {
   texts[static_cast<std::size_t>(Script::kPut)] = whole(kListPut);
   texts[static_cast<std::size_t>(Script::kFetch)] = whole(kListFetch);
   texts[static_cast<std::size_t>(Script::kSettle)] = whole(kListSettle);
+  texts[static_cast<std::size_t>(Script::kDone)] = kListDone;
   texts[static_cast<std::size_t>(Script::kRetry)] = whole(kListRetry);
   return texts;
 }
@@ -112,12 +113,29 @@ bool Lists::AddSettle(Args& words, const Hold& hold, const Update& update,
   if (update.kind == Update::Kind::kDone || update.kind == Update::Kind::kFail) {
     AddCommands(commands, hold, update, caller);
   }
+  AddAll(words, commands);
+  return true;
+}
+
+std::string Lists::PlaceOfDone(const Hold& hold) const {
+  // All of them end in one hash.
+  return hold.job.wants_result || !hold.job.unique.empty() ? std::string() : stem_;
+}
+
+void Lists::AddDone(Args& words, const Hold& hold, const Update& update,
+                    const Caller& caller) const {
+  words.push_back(hold.words[0]);
+  Commands commands;
+  AddCommands(commands, hold, update, caller);
+  AddAll(words, commands);
+}
+
+void Lists::AddAll(Args& words, const Commands& commands) {
   words.push_back(std::to_string(commands.size()));
   for (const Args& command : commands) {
     words.push_back(std::to_string(command.size()));
     words.insert(words.end(), command.begin(), command.end());
   }
-  return true;
 }
 
 void Lists::Tick(Server& /*server*/, const Caller& /*caller*/) {}

@@ -77,6 +77,9 @@ class Lists : public Dialect {
   [[nodiscard]] Hold Read(const redisReply* row, std::string& broken) const override;
   bool AddSettle(Args& words, const Hold& hold, const Update& update,
                  const Caller& caller) const override;
+  [[nodiscard]] std::string PlaceOfDone(const Hold& hold) const override;
+  void AddDone(Args& words, const Hold& hold, const Update& update,
+               const Caller& caller) const override;
   void Tick(Server& server, const Caller& caller) override;
   std::optional<std::uint64_t> Size(Server& /*server*/, std::string_view /*task*/) override {
     return std::nullopt;
@@ -130,6 +133,7 @@ class Lists : public Dialect {
   static void ReadLetter(std::string_view element, DeadLetter& letter);
 
  private:
+  static void AddAll(Args& words, const Commands& commands);
   std::vector<Grave> Graves(Server& server, std::size_t limit) const;
   bool Remove(Server& server, std::string_view id, bool revive) const;
 

@@ -27,6 +27,7 @@ extern const char* const kListPrelude;
 extern const char* const kListPut;
 extern const char* const kListFetch;
 extern const char* const kListSettle;
+extern const char* const kListDone;  ///< without a prelude, as kStreamDone
 extern const char* const kListRetry;
 
 }  // namespace workmand::redis
