@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "tests/conformance/test_server.h"
+
 namespace workmand {
 namespace {
 
@@ -36,19 +38,6 @@ std::string PostgresFolder() {
 
 const passwd* UserOf(SqlServer::Kind kind) {
   return getpwnam(kind == SqlServer::Kind::kPostgres ? "postgres" : "mysql");
-}
-
-std::uint16_t FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  const bool bound = bind(fd, generic, size) == 0 && getsockname(fd, generic, &size) == 0;
-  close(fd);
-  if (!bound) throw std::runtime_error("no free loopback port");
-  return ntohs(address.sin_port);
 }
 
 [[noreturn]] void Become(const passwd* user, const std::string& log,
@@ -218,19 +207,20 @@ void SqlServer::Stop() {
 }
 
 /// To the server and its children: PostgreSQL has one for each connection.
-void SqlServer::Signal(int signo) const {
-  kill(pid_, signo);
+std::vector<pid_t> SqlServer::Processes() const {
+  std::vector<pid_t> all = {pid_};
   const std::string pid = std::to_string(pid_);
   std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-  for (pid_t child = 0; children >> child;) kill(child, signo);
+  for (pid_t child = 0; children >> child;) all.push_back(child);
+  return all;
 }
 
 void SqlServer::Freeze() const {
-  Signal(SIGSTOP);
+  for (const pid_t pid : Processes()) FreezeProcess(pid);
 }
 
 void SqlServer::Thaw() const {
-  Signal(SIGCONT);
+  for (const pid_t pid : Processes()) kill(pid, SIGCONT);
 }
 
 }  // namespace workmand

@@ -44,7 +44,8 @@ class SqlServer {
   [[nodiscard]] pid_t Run(const Words& command) const;
   [[nodiscard]] bool Succeeds(const Words& command) const;
   [[nodiscard]] bool HasEnded();
-  void Signal(int signo) const;
+  /// The server and its children.
+  [[nodiscard]] std::vector<pid_t> Processes() const;
 
   Kind kind_;
   std::string folder_;

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <netinet/in.h>
 #include <stdexcept>
 #include <sys/prctl.h>
@@ -101,6 +103,25 @@ ServerProgram NatsProgram() {
 
 ServerProgram KafkaProgram(const std::string& path) {
   return {path, {"{port}"}, "where\n", "127.0.0.1:"};
+}
+
+void FreezeProcess(pid_t pid) {
+  const auto stopped = [pid] {
+    const std::filesystem::directory_iterator threads("/proc/" + std::to_string(pid) + "/task");
+    return std::all_of(begin(threads), end(threads), [](const auto& thread) {
+      // "PID (NAME) STATE ..."; a name may hold anything, a parenthesis too.
+      std::string line;
+      std::getline(std::ifstream(thread.path() / "stat"), line);
+      const std::size_t name_ends = line.rfind(')');
+      return name_ends == std::string::npos || line.substr(name_ends, 3) == ") T";
+    });
+  };
+  kill(pid, SIGSTOP);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!stopped()) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("it does not stop");
+    std::this_thread::sleep_for(kPoll);
+  }
 }
 
 TestServer::TestServer(ServerProgram program, std::string folder)
@@ -215,7 +236,7 @@ void TestServer::Stop() {
 }
 
 void TestServer::Freeze() const {
-  kill(pid_, SIGSTOP);
+  FreezeProcess(pid_);
 }
 
 void TestServer::Thaw() const {

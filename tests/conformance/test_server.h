@@ -39,6 +39,10 @@ ServerProgram KafkaProgram(const std::string& path);
 /// ends at once and Start tries the next.
 std::uint16_t FreePort();
 
+/// SIGSTOP, and waits until the last of its threads has come to rest: before that it may go on
+/// answering for a moment.
+void FreezeProcess(pid_t pid);
+
 class TestServer {
  public:
   /// `folder` holds the log, and what the server writes. Starts nothing yet.

@@ -144,8 +144,10 @@ void Swallow(Job& job) try { Sleep(job); } catch (...) {
 
 void Threads(Job& job) {
   const std::string text(job.args().at("n").get<std::size_t>(), 'x');
+  constexpr std::size_t kTalkers = 4;
   std::vector<std::thread> talkers;
-  for (int i = 0; i < 4; ++i) {
+  talkers.reserve(kTalkers);
+  for (std::size_t i = 0; i < kTalkers; ++i) {
     talkers.emplace_back([&] {
       for (int part = 0; part < 5; ++part) job.data(text);
     });
@@ -165,6 +167,7 @@ json Context(Job& job) {
 }
 
 struct Requeue {
+  // NOLINTNEXTLINE(readability-identifier-naming): what the library looks for
   static constexpr auto name = "kit.requeue";
   json run(Job& job) {
     job.enqueue("kit.never", 1);
@@ -270,6 +273,7 @@ json Produce(const json& call) try { return Call(call); } catch (const workman::
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what throws before there is a job ends the worker
 int main(int argc, char** argv) {
   if (argc == 3 && std::string(argv[1]) == "--client") {
     std::cout << Produce(json::parse(argv[2])).dump() << "\n";

@@ -84,7 +84,7 @@ struct Walk {
     world.Turn();
   }
 
-  void CheckBooks() {
+  void CheckBooks() const {
     const Dispatcher& jobs = world.core.dispatcher();
     const JobCounts& counts = jobs.counts();
     std::size_t flying = 0;

@@ -33,7 +33,8 @@ struct World {
     core.Begin(now);
     Turn();
   }
-  ~World() {
+  // What is thrown here is the end of the test run, and shall be.
+  ~World() {  // NOLINT(bugprone-exception-escape)
     // Whatever a test left in hand is settled, so that no held job is dropped.
     core.Stop(3, now);
     for (int i = 0; i < 10; ++i) {
@@ -106,7 +107,7 @@ struct World {
     Turn();
     return is;
   }
-  void Gone(std::uint32_t slot, Exit exit = {0, std::nullopt, "exit 0", false}) {
+  void Gone(std::uint32_t slot, const Exit& exit = {0, std::nullopt, "exit 0", false}) {
     core.OnGone(SlotId{slot}, exit, now);
     Collect();
     Turn();
@@ -150,16 +151,16 @@ struct World {
   }
   void Note(const action::PoolEvent& a) {
     using Kind = action::PoolEvent::Kind;
-    static const std::map<Kind, std::string> kNames{{Kind::kServing, "serving"},
-                                                    {Kind::kDegraded, "degraded"},
-                                                    {Kind::kRecovered, "recovered"},
-                                                    {Kind::kReloadCommitted, "committed"},
-                                                    {Kind::kReloadDone, "reloaded"},
-                                                    {Kind::kReloadRolledBack, "rolled-back"},
-                                                    {Kind::kReloadSuperseded, "superseded"},
-                                                    {Kind::kUnkillable, "unkillable"},
-                                                    {Kind::kStopped, "stopped"}};
-    seen.push_back(kNames.at(a.kind));
+    static const std::map<Kind, std::string> names{{Kind::kServing, "serving"},
+                                                   {Kind::kDegraded, "degraded"},
+                                                   {Kind::kRecovered, "recovered"},
+                                                   {Kind::kReloadCommitted, "committed"},
+                                                   {Kind::kReloadDone, "reloaded"},
+                                                   {Kind::kReloadRolledBack, "rolled-back"},
+                                                   {Kind::kReloadSuperseded, "superseded"},
+                                                   {Kind::kUnkillable, "unkillable"},
+                                                   {Kind::kStopped, "stopped"}};
+    seen.push_back(names.at(a.kind));
     if (a.kind == Kind::kReloadDone) draining = a.number;
   }
 

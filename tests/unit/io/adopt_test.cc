@@ -95,7 +95,8 @@ TEST_CASE("what an adopted child wrote is read although it left our words unread
     if (::recv(channel, &one, 1, MSG_PEEK) != 1) return 1;
     return ::write(channel, "last", 4) == 4 ? 0 : 1;
   });
-  REQUIRE(Adopt(test, seen, std::move(child)));
+  const bool taken = Adopt(test, seen, std::move(child));
+  REQUIRE(taken);
   seen.child->Write("never read");
   seen.child->Flush();
 
@@ -111,7 +112,8 @@ TEST_CASE("an adopted child that has ended and was reaped is refused", "[io][bar
   AdoptedChild child = Fork([](int) { return 0; });
   REQUIRE(::waitpid(child.pid, nullptr, 0) == child.pid);
 
-  CHECK_FALSE(Adopt(test, seen, std::move(child)));
+  const bool taken = Adopt(test, seen, std::move(child));
+  CHECK_FALSE(taken);
 
   CHECK(seen.err == "it ended before it could be taken in");
 }

@@ -55,7 +55,7 @@ TEST_CASE("more members than a message may have are no obstacle", "[modes]") {
   std::string payload = "{";
   for (int i = 0; i < 500; ++i)
     payload += "\"k" + std::to_string(i) + "\":" + std::to_string(i) + ",";
-  payload += "\"last\":\"here\"}";
+  payload += R"("last":"here"})";
 
   CHECK(Fill({"{args.k499}{args.last}"}, payload).words == Words{"499here"});
 }

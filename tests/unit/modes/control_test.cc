@@ -26,7 +26,7 @@ TEST_CASE("a control line gets the id of the job at hand", "[modes]") {
 
 TEST_CASE("a control line that has an id or is no object stays as it is", "[modes]") {
   for (const std::string line : {R"({"type":"progress","id":"x","done":1})", "hello", "[1]",
-                                 "{\"a\":}", "{\"a\":1,\"a\":2}", ""}) {
+                                 R"({"a":})", R"({"a":1,"a":2})", ""}) {
     CHECK(Named(line) == line);
   }
 }

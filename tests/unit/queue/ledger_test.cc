@@ -94,13 +94,13 @@ class World {
     queue.reset();
     std::filesystem::rename(folder_ / "kept", held);
   }
-  Job Take() {
+  [[nodiscard]] Job Take() const {
     std::vector<Job> jobs;
     queue->Dequeue(jobs, 1, Duration{0}, waker);
     REQUIRE(jobs.size() == 1);
     return jobs.front();
   }
-  Applied Apply(Update update) {
+  [[nodiscard]] Applied Apply(Update update) const {
     Applied answer = Applied::kUnsupported;
     queue->Apply({&update, 1}, {&answer, 1});
     return answer;

@@ -23,6 +23,7 @@ bool ResizeWasInterrupted(Job& job, const workman::ForceKilled& why) {
 }
 
 struct Report {
+  // NOLINTNEXTLINE(readability-identifier-naming): what the library looks for
   static inline const workman::Options options{.timeout = 600s};
 
   void run(Job& job) { job.log("a report", "info", {{"file", job.args().value("file", "")}}); }
@@ -33,6 +34,7 @@ struct Report {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what throws before there is a job ends the worker
 int main(int argc, char** argv) {
   workman::Worker worker(argc, argv);
   worker.task("resize", {.timeout = 30s, .max_attempts = 4, .backoff = {1s, 60s}}, Resize)
