@@ -45,11 +45,11 @@ std::size_t CountAllocations(Run&& run) {
   return allocations - before;
 }
 
-TEST_CASE("the count of allocations sees an allocation", "[protocol]") {
+TEST_CASE("the count of allocations sees an allocation", "[protocol][bare]") {
   REQUIRE(CountAllocations([] { const std::string text(100, 'x'); }) == 1);
 }
 
-TEST_CASE("an outcome is decoded without an allocation", "[protocol]") {
+TEST_CASE("an outcome is decoded without an allocation", "[protocol][bare]") {
   const std::string array = Nested(511);
   const std::string done = R"({"type":"done","id":"7Qm2v9xKp4TzAb","result":)" + array + "}";
   const std::string binary = R"({"type":"done","id":"7Qm2v9xKp4TzAb","result_b64":"AP+AYQ=="})";
@@ -66,7 +66,8 @@ TEST_CASE("an outcome is decoded without an allocation", "[protocol]") {
   REQUIRE(count == 0);
 }
 
-TEST_CASE("whole lines go through the reader and the decoder without an allocation", "[protocol]") {
+TEST_CASE("whole lines go through the reader and the decoder without an allocation",
+          "[protocol][bare]") {
   const std::string line =
       "{\"type\":\"done\",\"id\":\"7Qm2v9xKp4TzAb\",\"result\":{\"a\":[1,2]}}\n";
   const std::string chunk = line + line + line;
@@ -84,7 +85,7 @@ TEST_CASE("whole lines go through the reader and the decoder without an allocati
   REQUIRE(count == 0);
 }
 
-TEST_CASE("a job is appended with one growth of its buffer", "[protocol]") {
+TEST_CASE("a job is appended with one growth of its buffer", "[protocol][bare]") {
   const std::string args = "\"" + std::string(64 << 10U, 'a') + "\"";
   JobMessage job;
   job.id = "7Qm2v9xKp4TzAb";

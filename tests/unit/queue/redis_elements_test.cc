@@ -22,6 +22,7 @@ TEST_CASE("a payload becomes the arguments of a class and comes back byte for by
            {"", R"([""])"},
            {" [1]", R"(["IFsxXQ=="])"},
            {"no json", R"(["bm8ganNvbg=="])"},
+           // NOLINTNEXTLINE(bugprone-string-literal-with-embedded-nul): its size is told
            {bytes("\0\xFF", 2), R"(["AP8="])"},
        }) {
     std::string arguments;

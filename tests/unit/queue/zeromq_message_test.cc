@@ -5,6 +5,7 @@
 namespace workmand::zeromq {
 namespace {
 
+// NOLINTNEXTLINE(misc-unused-using-decls): it is used, as ""s
 using std::string_literals::operator""s;
 
 struct Split {
