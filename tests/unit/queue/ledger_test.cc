@@ -105,7 +105,7 @@ class World {
     queue->Apply({&update, 1}, {&answer, 1});
     return answer;
   }
-  Applied End(const Job& job, Update::Kind kind, std::shared_ptr<const Job> with = nullptr) {
+  Applied End(const Job& job, Update::Kind kind, std::shared_ptr<const Job> with = nullptr) const {
     Update update;
     update.token = job.token;
     update.kind = kind;
