@@ -105,7 +105,8 @@ class World {
     queue->Apply({&update, 1}, {&answer, 1});
     return answer;
   }
-  Applied End(const Job& job, Update::Kind kind, std::shared_ptr<const Job> with = nullptr) const {
+  [[nodiscard]] Applied End(const Job& job, Update::Kind kind,
+                            std::shared_ptr<const Job> with = nullptr) const {
     Update update;
     update.token = job.token;
     update.kind = kind;
@@ -114,7 +115,7 @@ class World {
     return Apply(std::move(update));
   }
   /// Ends one try badly; the daemon keeps the job for the next.
-  Applied KeepForRetry(Job& job) {
+  [[nodiscard]] Applied KeepForRetry(Job& job) const {
     ++job.attempt;
     ++job.deliveries;
     return End(job, Update::Kind::kExtend, std::make_shared<const Job>(job));
@@ -171,7 +172,7 @@ TEST_CASE("an end in order leaves no job counted that was not delivered", "[ledg
   world.Start();
   world.broker.Add("H:1");
   Job job = world.Take();
-  world.KeepForRetry(job);
+  (void)world.KeepForRetry(job);
   Update back;
   back.token = job.token;
   back.kind = Update::Kind::kAbort;
@@ -223,7 +224,7 @@ TEST_CASE("jobs that end well write nothing and take away what was written", "[l
   CHECK(world.Rows() == 0);
   world.broker.Add("H:2");
   Job job = world.Take();
-  world.KeepForRetry(job);
+  (void)world.KeepForRetry(job);
   CHECK(world.Rows() == 1);
 
   CHECK(world.End(job, Update::Kind::kDone) == Applied::kOk);
@@ -238,7 +239,7 @@ TEST_CASE("a settlement that was lost keeps what the job has behind it", "[ledge
   world.Start();
   world.broker.Add("H:1");
   Job job = world.Take();
-  world.KeepForRetry(job);
+  (void)world.KeepForRetry(job);
   world.broker.answer = Applied::kLost;
 
   CHECK(world.End(job, Update::Kind::kDone) == Applied::kLost);
@@ -251,7 +252,7 @@ TEST_CASE("another job under the name of an old one starts at one", "[ledger]") 
   world.Start();
   world.broker.Add("H:1", "old");
   Job job = world.Take();
-  world.KeepForRetry(job);
+  (void)world.KeepForRetry(job);
 
   world.broker.Add("H:1", "new");
 
@@ -292,7 +293,7 @@ TEST_CASE("dead letters of one name do not replace each other", "[ledger]") {
   for (const char* payload : {"a", "b"}) {
     world.broker.Add("H:1", payload);
     const Job job = world.Take();
-    world.End(job, Update::Kind::kFail, std::make_shared<const Job>(job));
+    (void)world.End(job, Update::Kind::kFail, std::make_shared<const Job>(job));
   }
 
   REQUIRE(world.queue->DeadLetters(10).size() == 2);
@@ -307,11 +308,11 @@ TEST_CASE("dead letters and counts go when they are old", "[ledger]") {
   world.Start();
   world.broker.Add("H:1");
   Job job = world.Take();
-  world.KeepForRetry(job);
-  world.End(job, Update::Kind::kFail, std::make_shared<const Job>(job));
+  (void)world.KeepForRetry(job);
+  (void)world.End(job, Update::Kind::kFail, std::make_shared<const Job>(job));
   world.broker.Add("H:2");
   job = world.Take();
-  world.KeepForRetry(job);
+  (void)world.KeepForRetry(job);
   LedgerFile file(world.path() + ".ledger.db");
 
   file.Sweep(world.now + 99s, world.retention);
