@@ -15,8 +15,6 @@ bool IsContinuation(char c) {
   return (Byte(c) & 0xC0U) == 0x80U;
 }
 
-constexpr char32_t kReplacement = 0xFFFD;
-
 /// The four hex digits of an escape; they were validated before. What is cut off all the same ends.
 char32_t TakeHex4(std::string_view& rest) {
   if (rest.size() < 4) {

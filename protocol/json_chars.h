@@ -16,6 +16,9 @@
 
 namespace workman::protocol {
 
+/// Stands for what is no character.
+inline constexpr char32_t kReplacement = 0xFFFD;
+
 /// The length of the valid UTF-8 sequence that begins at `text[0]`: 1 to 4, or 0 when there is none
 /// (overlong forms, surrogates and values above U+10FFFF are not valid). `text` is not empty.
 std::size_t Utf8Length(std::string_view text);

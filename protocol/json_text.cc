@@ -12,7 +12,6 @@ namespace workman::protocol {
 namespace {
 
 constexpr std::int64_t kMaxInt = (std::int64_t{1} << 53U) - 1;
-constexpr char32_t kReplacement = 0xFFFD;
 
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -206,7 +206,7 @@ void SqlServer::Stop() {
   pid_ = 0;
 }
 
-/// To the server and its children: PostgreSQL has one for each connection.
+/// PostgreSQL has a child for each connection.
 std::vector<pid_t> SqlServer::Processes() const {
   std::vector<pid_t> all = {pid_};
   const std::string pid = std::to_string(pid_);

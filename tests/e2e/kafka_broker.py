@@ -1,21 +1,12 @@
 """The broker of tests/kafka/broker.cc, and Python's own client of Kafka, for the tests."""
 
-import os
 import socket
 import subprocess
-import sys
 
 import harness
+import peer
 
-# Debian's package is for Debian's Python, which is not everywhere the first one.
-PYTHON = "/usr/bin/python3"
-try:
-    import confluent_kafka
-except ImportError:
-    if sys.executable != PYTHON and os.path.exists(PYTHON):
-        os.execv(PYTHON, [PYTHON, *sys.argv])
-    print("SKIPPED: python3-confluent-kafka is not installed", file=sys.stderr)
-    sys.exit(harness.SKIPPED)
+confluent_kafka = peer.library("confluent_kafka", "python3-confluent-kafka")
 
 # What was not answered in time is a failure of the test, not a wait without end.
 PATIENCE = harness.DEADLINE

@@ -1,22 +1,13 @@
 """Sockets of Python's own ZeroMQ, for the tests of both ways in which workman uses it."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
 
 import harness
+import peer
 
-# Debian's package is for Debian's Python, which is not everywhere the first one.
-PYTHON = "/usr/bin/python3"
-try:
-    import zmq
-except ImportError:
-    if sys.executable != PYTHON and os.path.exists(PYTHON):
-        os.execv(PYTHON, [PYTHON, *sys.argv])
-    print("SKIPPED: python3-zmq is not installed", file=sys.stderr)
-    sys.exit(harness.SKIPPED)
+zmq = peer.library("zmq", "python3-zmq")
 
 
 def free_port():

@@ -69,6 +69,14 @@ std::vector<DeadLetter> KafkaQueue::DeadLetters(std::size_t limit) {
   return letters;
 }
 
+Outgoing KafkaQueue::EndOfLetter(std::string_view id) const {
+  Outgoing end;
+  end.topic = settings_.DeadTopic();
+  end.key = id;
+  end.tombstone = true;
+  return end;
+}
+
 /// The job goes back before its letter does: it may run twice, but never not at all.
 bool KafkaQueue::TakeDead(std::string_view id, bool retry) {
   CheckOpen();
@@ -88,10 +96,7 @@ bool KafkaQueue::TakeDead(std::string_view id, bool retry) {
     producer_.Send({&job, 1});
     if (job.error != RD_KAFKA_RESP_ERR_NO_ERROR) throw Rejected(rd_kafka_err2str(job.error));
   }
-  Outgoing end;
-  end.topic = settings_.DeadTopic();
-  end.key = id;
-  end.tombstone = true;
+  Outgoing end = EndOfLetter(id);
   producer_.Send({&end, 1});
   if (end.error != RD_KAFKA_RESP_ERR_NO_ERROR) throw Rejected(rd_kafka_err2str(end.error));
   return true;
@@ -109,11 +114,7 @@ void KafkaQueue::SweepDead() {
   const std::int64_t before = NowMs() - settings_.retention.count();
   std::vector<Outgoing> ends;
   for (const auto& [id, record] : ReadDead()) {
-    if (record.failed_at_ms > before) continue;
-    Outgoing& end = ends.emplace_back();
-    end.topic = settings_.DeadTopic();
-    end.key = id;
-    end.tombstone = true;
+    if (record.failed_at_ms <= before) ends.push_back(EndOfLetter(id));
   }
   producer_.Send(ends);
 }

@@ -92,6 +92,8 @@ class Group {
 
   /// Appends up to `n` records that have come, and never waits.
   void Read(std::vector<Fetched>& out, std::size_t n);
+  /// Whether its partition has not been given up since it came.
+  [[nodiscard]] bool Keeps(const Fetched& fetched) const;
   /// Makes a record held; false when its partition has been given up since it came.
   [[nodiscard]] bool Hold(const Fetched& fetched);
   /// Whether a hold is still ours. While the group is being shared out it waits for that to end.
@@ -121,6 +123,7 @@ class Group {
   void Assign(rd_kafka_topic_partition_list_t* list);
   bool Revoke(const rd_kafka_topic_partition_list_t* list);
   void FinishRevoke(bool now);
+  [[nodiscard]] bool IsCurrent(const Fetched& fetched) const;
   void Complain(std::string why);
   void GiveUp(const std::string& why);
   [[nodiscard]] bool HoldsAny(const rd_kafka_topic_partition_list_t* list) const;

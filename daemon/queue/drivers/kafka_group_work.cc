@@ -80,13 +80,21 @@ void Group::SetPaused(std::int32_t number, bool paused) {
                 : rd_kafka_resume_partitions(handle_.get(), list.get()));
 }
 
+/// With the mutex.
+bool Group::IsCurrent(const Fetched& fetched) const {
+  const auto found = partitions_.find(fetched.place.partition);
+  return found != partitions_.end() && found->second.tenure == fetched.tenure &&
+         !found->second.leaving;
+}
+
+bool Group::Keeps(const Fetched& fetched) const {
+  const std::lock_guard lock(mutex_);
+  return IsCurrent(fetched);
+}
+
 bool Group::Hold(const Fetched& fetched) {
   const std::lock_guard lock(mutex_);
-  const auto found = partitions_.find(fetched.place.partition);
-  if (found == partitions_.end() || found->second.tenure != fetched.tenure ||
-      found->second.leaving) {
-    return false;
-  }
+  if (!IsCurrent(fetched)) return false;
   held_.insert(fetched.place);
   return true;
 }

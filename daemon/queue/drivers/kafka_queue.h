@@ -77,10 +77,12 @@ class KafkaQueue final : public Queue {
   void Prepare(std::size_t index, const Update& update, Hold& hold, Applied& answer, Round& round);
   void AddPut(Round& round, std::size_t index, const Enqueue& job) const;
   void AddSend(Round& round, std::size_t index, const std::string& topic, Record record);
+  static void TellRefused(const Outgoing& out);
   [[nodiscard]] std::int32_t ElsewherePartition();
   void Finish(std::span<Applied> answers, Round& round);
   void Retire(Token token);
   std::map<std::string, Record> ReadDead();
+  [[nodiscard]] Outgoing EndOfLetter(std::string_view id) const;
   bool TakeDead(std::string_view id, bool retry);
   void SweepDead();
 

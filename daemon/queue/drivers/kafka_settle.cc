@@ -16,6 +16,12 @@ void KafkaQueue::AddSend(Round& round, std::size_t index, const std::string& top
   round.of.push_back(index);
 }
 
+void KafkaQueue::TellRefused(const Outgoing& out) {
+  log::Err("kafka refused a record", {{"topic", out.topic},
+                                      {"task", out.record->job.task},
+                                      {"error", rd_kafka_err2str(out.error)}});
+}
+
 /// A partition of the retry topic that another member reads: what is given back is for others, if
 /// there are any.
 std::int32_t KafkaQueue::ElsewherePartition() {
@@ -97,9 +103,7 @@ void KafkaQueue::Finish(std::span<Applied> answers, Round& round) {
     const Outgoing& out = round.sends[i];
     if (out.error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     answers[round.of[i]] = Applied::kRefused;
-    log::Err("kafka refused a record", {{"topic", out.topic},
-                                        {"task", out.record->job.task},
-                                        {"error", rd_kafka_err2str(out.error)}});
+    TellRefused(out);
   }
   std::array<std::set<std::int32_t>, kLines> touched;
   for (const auto& [index, token] : round.ended) {

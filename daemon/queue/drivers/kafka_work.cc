@@ -130,41 +130,47 @@ void KafkaQueue::Dequeue(std::vector<Job>& out, std::size_t n, Duration timeout,
 }
 
 /// Takes what is not served here out of the way of the group. A record without the name of a task
-/// can never be served, and is a dead letter.
+/// can never be served, and is a dead letter. It stays parked until its copy is written.
 void KafkaQueue::MoveParked(TimePoint now) {
+  std::erase_if(parked_, [this](const Waiting& one) {
+    if (groups_[one.line].Keeps(one.fetched)) return false;
+    aside_bytes_ -= one.fetched.record.job.payload.size();
+    return true;
+  });
   Round round;
-  std::vector<Waiting> moved;
-  while (!parked_.empty() && moved.size() < kMostMoved) {
-    Waiting& front = parked_.front();
-    const bool nameless = front.fetched.record.job.task.empty();
-    if (!nameless && now < After(front.since, kParkTime)) break;
-    aside_bytes_ -= front.fetched.record.job.payload.size();
-    if (groups_[front.line].Hold(front.fetched)) {
-      Record record = front.fetched.record;
-      if (nameless) {
-        record.error = R"({"message":"the record has no header \"task\""})";
-        record.failed_at_ms = NowMs();
-        AddSend(round, 0, settings_.DeadTopic(), std::move(record));
-      } else {
-        record.not_before_ms = NowMs() + kParkPause.count();
-        AddSend(round, 0, settings_.RetryTopic(), std::move(record));
-        round.sends.back().partition = ElsewherePartition();
-      }
-      moved.push_back(std::move(front));
+  for (std::size_t i = 0; i < std::min(parked_.size(), kMostMoved); ++i) {
+    const Waiting& one = parked_[i];
+    Record record = one.fetched.record;
+    const bool nameless = record.job.task.empty();
+    if (now < (nameless ? one.since : After(one.since, kParkTime))) break;
+    if (nameless) {
+      record.error = R"({"message":"the record has no header \"task\""})";
+      record.failed_at_ms = NowMs();
+      AddSend(round, i, settings_.DeadTopic(), std::move(record));
+    } else {
+      record.not_before_ms = NowMs() + kParkPause.count();
+      AddSend(round, i, settings_.RetryTopic(), std::move(record));
+      round.sends.back().partition = ElsewherePartition();
     }
-    parked_.pop_front();
   }
-  if (moved.empty()) return;
   producer_.Send(round.sends);
   std::array<std::set<std::int32_t>, kLines> touched;
-  for (const Waiting& one : moved) {
+  for (const Outgoing& out : round.sends) {
+    Waiting one = std::move(parked_.front());
+    parked_.pop_front();
+    if (out.error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      TellRefused(out);
+      one.since = After(now, kSweepEvery);
+      parked_.push_back(std::move(one));
+      continue;
+    }
+    aside_bytes_ -= one.fetched.record.job.payload.size();
     groups_[one.line].End(one.fetched.place);
     touched[one.line].insert(one.fetched.place.partition);
   }
   for (const Line line : {kNew, kRetry}) {
     if (!touched[line].empty()) (void)groups_[line].Commit(touched[line]);
   }
-  for (const Waiting& one : moved) groups_[one.line].Release(one.fetched.place);
 }
 
 Duration KafkaQueue::Tick() {

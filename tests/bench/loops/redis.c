@@ -1,15 +1,6 @@
 // A stream with a group over hiredis: a round trip acknowledges and deletes the batch before, and
 // reads the next. ADDRESS is a port.
-#include <hiredis/hiredis.h>
-
-#include "loop.h"
-
-static redisReply* Next(redisContext* redis) {
-  void* reply = NULL;
-  Check(redisGetReply(redis, &reply) == REDIS_OK, "redis");
-  Check(((redisReply*)reply)->type != REDIS_REPLY_ERROR, ((redisReply*)reply)->str);
-  return reply;
-}
+#include "redis_reply.h"
 
 int main(int argc, char** argv) {
   struct Loop loop = ReadLoop(argc, argv);

@@ -1,15 +1,7 @@
 // A list over hiredis, as a consumer of Resque's queues needs it that loses nothing: a round trip
 // takes the batch before out of the list of what is in hand, and moves the next there. ADDRESS is a
 // port.
-#include <hiredis/hiredis.h>
-
-#include "loop.h"
-
-static redisReply* Next(redisContext* redis) {
-  void* reply = NULL;
-  Check(redisGetReply(redis, &reply) == REDIS_OK, "redis");
-  return reply;
-}
+#include "redis_reply.h"
 
 int main(int argc, char** argv) {
   struct Loop loop = ReadLoop(argc, argv);
