@@ -64,45 +64,63 @@ install(FILES
   DESTINATION ${driver_package})
 
 # The project's own modules. What is missing here is not built, and a profile that names it is told.
-pkg_check_modules(hiredis IMPORTED_TARGET hiredis)
-if(hiredis_FOUND)
-  # It asks for -D_FILE_OFFSET_BITS=64, which none of its functions depends on, and which would keep
-  # its users from the precompiled headers.
-  set_target_properties(PkgConfig::hiredis PROPERTIES INTERFACE_COMPILE_OPTIONS "")
-  # The engine that all drivers on Redis share; each module keeps its copy to itself.
-  add_library(workmand_redis STATIC
-    drivers/celery_message.cc drivers/redis_apply.cc drivers/redis_elements.cc drivers/redis_link.cc
-    drivers/redis_list_scripts.cc drivers/redis_lists.cc drivers/redis_queue.cc
-    drivers/redis_scripts.cc drivers/redis_settings.cc drivers/redis_stream_scripts.cc)
-  target_link_libraries(workmand_redis PUBLIC workman_driver PkgConfig::hiredis)
-  set_target_properties(workmand_redis PROPERTIES
-    POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  foreach(driver redis resque sidekiq celery)
-    workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_redis)
-  endforeach()
-endif()
-
-# Queues in the tables of an SQL server: what they share, and the two clients. A module keeps its copy
-# to itself.
-function(workmand_sql_part name)
+# What several of them share is a part: each module keeps its copy to itself.
+function(workmand_driver_part name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC workman_driver ${arg_LIBS})
   set_target_properties(${name} PROPERTIES
     POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
-workmand_sql_part(workmand_sql SOURCES
+workmand_driver_part(workmand_element SOURCES drivers/element_text.cc)
+
+pkg_check_modules(hiredis IMPORTED_TARGET hiredis)
+if(hiredis_FOUND)
+  # It asks for -D_FILE_OFFSET_BITS=64, which none of its functions depends on, and which would keep
+  # its users from the precompiled headers.
+  set_target_properties(PkgConfig::hiredis PROPERTIES INTERFACE_COMPILE_OPTIONS "")
+  # The engine of all drivers on Redis.
+  workmand_driver_part(workmand_redis SOURCES
+    drivers/redis_apply.cc drivers/redis_elements.cc drivers/redis_link.cc
+    drivers/redis_list_scripts.cc drivers/redis_lists.cc drivers/redis_queue.cc
+    drivers/redis_scripts.cc drivers/redis_settings.cc drivers/redis_stream_scripts.cc
+    LIBS workmand_element PkgConfig::hiredis)
+  foreach(driver redis resque sidekiq)
+    workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_redis)
+  endforeach()
+endif()
+
+pkg_check_modules(rabbitmq IMPORTED_TARGET librabbitmq)
+if(rabbitmq_FOUND)
+  # The engine of both drivers on RabbitMQ.
+  workmand_driver_part(workmand_amqp SOURCES
+    drivers/amqp_apply.cc drivers/amqp_link.cc drivers/amqp_message.cc drivers/amqp_own.cc
+    drivers/amqp_put.cc drivers/amqp_queue.cc drivers/amqp_settings.cc
+    LIBS workmand_element PkgConfig::rabbitmq)
+  workmand_queue_module(amqp SOURCES drivers/amqp.cc LIBS workmand_amqp)
+endif()
+
+if(hiredis_FOUND AND rabbitmq_FOUND)
+  workmand_driver_part(workmand_celery SOURCES drivers/celery_message.cc drivers/celery_result.cc
+    LIBS workmand_element)
+  workmand_queue_module(celery SOURCES
+    drivers/celery.cc drivers/celery_amqp.cc drivers/celery_lists.cc drivers/celery_store.cc
+    LIBS workmand_celery workmand_redis workmand_amqp)
+endif()
+
+# Queues in the tables of an SQL server: what they share, and the two clients.
+workmand_driver_part(workmand_sql SOURCES
   drivers/process_identity.cc drivers/sql_answers.cc drivers/sql_jobs.cc drivers/sql_look.cc
   drivers/sql_queue.cc drivers/sql_queue_work.cc drivers/sql_schema.cc drivers/sql_settle.cc)
 pkg_check_modules(pq IMPORTED_TARGET libpq)
 if(pq_FOUND)
-  workmand_sql_part(workmand_sql_pg SOURCES drivers/pg_session.cc LIBS PkgConfig::pq)
+  workmand_driver_part(workmand_sql_pg SOURCES drivers/pg_session.cc LIBS PkgConfig::pq)
   workmand_queue_module(postgres SOURCES drivers/postgres.cc drivers/postgres_sql.cc
     LIBS workmand_sql workmand_sql_pg)
 endif()
 pkg_check_modules(mariadb IMPORTED_TARGET libmariadb)
 if(mariadb_FOUND)
-  workmand_sql_part(workmand_sql_my
+  workmand_driver_part(workmand_sql_my
     SOURCES drivers/my_session.cc drivers/mysql_url.cc LIBS PkgConfig::mariadb)
   workmand_queue_module(mysql SOURCES drivers/mysql.cc drivers/mysql_sql.cc
     LIBS workmand_sql workmand_sql_my)
@@ -112,7 +130,7 @@ if(mariadb_FOUND)
     LIBS workmand_sql_my)
 endif()
 if(pq_FOUND AND mariadb_FOUND)
-  workmand_sql_part(workmand_leased
+  workmand_driver_part(workmand_leased
     SOURCES drivers/leased_open.cc drivers/leased_queue.cc drivers/leased_sql.cc
       drivers/leased_work.cc drivers/sqlite_session.cc drivers/sqlite_settings.cc drivers/storable.cc
     LIBS workmand_sql_pg workmand_sql_my PkgConfig::sqlite3)
@@ -120,14 +138,6 @@ if(pq_FOUND AND mariadb_FOUND)
     workmand_queue_module(${driver} SOURCES drivers/${driver}.cc LIBS workmand_leased)
   endforeach()
 endif()
-pkg_check_modules(rabbitmq IMPORTED_TARGET librabbitmq)
-if(rabbitmq_FOUND)
-  workmand_queue_module(amqp
-    SOURCES drivers/amqp.cc drivers/amqp_apply.cc drivers/amqp_link.cc drivers/amqp_message.cc
-      drivers/amqp_put.cc drivers/amqp_queue.cc drivers/amqp_settings.cc
-    LIBS PkgConfig::rabbitmq)
-endif()
-
 # Its protocol is spoken directly.
 workmand_queue_module(beanstalkd SOURCES
   drivers/beanstalkd.cc drivers/beanstalkd_job.cc drivers/beanstalkd_link.cc

@@ -40,7 +40,7 @@ constexpr auto kModules = std::to_array<KnownModule>({
     {"redis", "libhiredis"},
     {"resque", "libhiredis"},
     {"sidekiq", "libhiredis"},
-    {"celery", "libhiredis"},
+    {"celery", "libhiredis and librabbitmq"},
     {"postgres", "libpq"},
     {"mysql", "libmariadb"},
     {"theschwartz", "libpq and libmariadb"},

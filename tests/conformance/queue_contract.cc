@@ -55,10 +55,10 @@ QueueOptions::Value Value(std::string text) {
   return value;
 }
 
-/// Which program serves the driver, and the key and the text before the address by which the driver
-/// is told of it.
+/// Which program serves the driver, or DRIVER/ENGINE, and the key and the text before the address by
+/// which the driver is told of it.
 struct DriverServer {
-  const char* driver;
+  const char* what;
   ServerProgram (*program)();
   const char* key;
   const char* before;
@@ -69,6 +69,7 @@ constexpr auto kServers = std::to_array<DriverServer>({
     {"resque", RedisProgram, "url", "redis://"},
     {"sidekiq", RedisProgram, "url", "redis://"},
     {"celery", RedisProgram, "url", "redis://"},
+    {"celery/rabbitmq", RabbitProgram, "url", "amqp://"},
     {"amqp", RabbitProgram, "url", "amqp://"},
     {"beanstalkd", BeanstalkdProgram, "url", "beanstalk://"},
     {"nats", NatsProgram, "url", "nats://"},
@@ -197,7 +198,7 @@ std::function<QueueKey(std::uint16_t)> Serve(const std::string& driver, const st
                                              Setup& setup) {
   const std::string file = setup.folder.path() + "/jobs.db";
   for (const DriverServer& entry : kServers) {
-    if (driver != entry.driver) continue;
+    if (driver + (driver == engine ? "" : "/" + engine) != entry.what) continue;
     setup.server.emplace(entry.program(), setup.folder.path());
     if (!setup.server->Installed()) return {};
     setup.server->Start();

@@ -332,6 +332,13 @@ class TestCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, path, ignore_errors=True)
         return pathlib.Path(path)
 
+    def run_program(self, command, **environment):
+        """What a program says on stdout; it must end well."""
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120,
+                                env={**os.environ, **environment})
+        self.assertEqual(result.returncode, 0, f"{command}: {result.stdout}{result.stderr}")
+        return result.stdout
+
     def daemon(self, start=True, wait="ready", folder=None, command_line=(), **profile):
         """A daemon that is stopped, and checked for processes left, after the test."""
         daemon = Daemon(folder or self.folder(), profile, command_line)

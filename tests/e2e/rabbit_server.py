@@ -102,5 +102,5 @@ class Server:
     def get(self, queue):
         """The body of the first message; None when there is none."""
         result = subprocess.run(["amqp-get", "-u", self.url, "-q", queue], timeout=60,
-                                capture_output=True, text=True)
+                                capture_output=True, text=True, errors="replace")
         return result.stdout if result.returncode == 0 else None

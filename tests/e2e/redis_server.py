@@ -1,6 +1,5 @@
 """A real redis-server for a test: on a loopback port that was free, in a folder of its own."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -85,10 +84,5 @@ class TestCase(harness.TestCase):
         cls.server.close()
 
     def setUp(self):
+        super().setUp()
         self.server.command("FLUSHALL")
-
-    def run_program(self, command, **environment):
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120,
-                                env={**os.environ, **environment})
-        self.assertEqual(result.returncode, 0, f"{command}: {result.stdout}{result.stderr}")
-        return result.stdout

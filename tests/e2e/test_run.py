@@ -106,7 +106,7 @@ send(type="progress", id=last, done=1, total=3, message="a third")
 send(type="log", level="warn", message="hm", fields={"n": 1})
 send(type="data", id=last, data={"row": 1})
 print("stray")
-print("on stderr", file=sys.stderr)
+sys.stderr.write("on stderr\\n")
 send(type="enqueue", task="Next", args={"x": 1}, ref="r1")""")
         result = self.run_job("--", *worker, "T", "1")
 

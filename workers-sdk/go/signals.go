@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // watchSignals has INT and PIPE delivered, too, rather than ignored, which children would inherit.
@@ -30,6 +31,11 @@ func (w *worker) stop(abort bool) {
 	if abort && !w.serving {
 		os.Exit(0)
 	}
+	if abort {
+		w.mutex.Unlock()
+		w.catchUp()
+		w.mutex.Lock()
+	}
 	w.giveBack()
 	if abort {
 		for _, job := range w.jobs {
@@ -37,6 +43,17 @@ func (w *worker) stop(abort bool) {
 		}
 	}
 	w.leaveIfDone()
+}
+
+// catchUp waits until what came before the signal is handled: a `cancel` says why the job must end.
+// It does not wait for a daemon that reads nothing.
+func (w *worker) catchUp() {
+	for end := time.Now().Add(settle); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if !w.readable() && w.reading.TryLock() {
+			w.reading.Unlock()
+			return
+		}
+	}
 }
 
 // leaveIfDone is called with the mutex held.

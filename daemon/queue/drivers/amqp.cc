@@ -1,5 +1,6 @@
 // RabbitMQ, over librabbitmq: what the registry is given of it. docs/queues/amqp.md tells the rest.
 #include "daemon/queue/driver_module.h"
+#include "daemon/queue/drivers/amqp_own.h"
 #include "daemon/queue/drivers/amqp_queue.h"
 #include "daemon/queue/drivers/amqp_settings.h"
 
@@ -9,7 +10,8 @@ namespace {
 Result<std::unique_ptr<Queue>> OpenAmqp(const DriverConfig& config, Role /*role*/) {
   auto settings = MakeSettings(config);
   if (!settings) return tl::unexpected(settings.error());
-  return std::make_unique<AmqpQueue>(std::move(*settings));
+  auto dialect = std::make_unique<OwnDialect>(settings->priorities);
+  return std::make_unique<AmqpQueue>(std::move(*settings), std::move(dialect));
 }
 
 }  // namespace

@@ -5,12 +5,11 @@
 #include "daemon/queue/drivers/amqp_queue.h"
 
 namespace workmand::amqp {
-namespace {}  // namespace
 
 Applied AmqpQueue::Tell(const Hold& hold, const Update& update) {
   if (update.kind == Update::Kind::kExtend) return Applied::kUnsupported;  // a hold has no end
-  if (hold.message.properties.Number(kProgressHeader) == 0) return Applied::kUnsupported;
-  Answer(hold, update.kind == Update::Kind::kProgress ? "progress" : "data", update);
+  if (!hold.IsOurCaller()) return Applied::kUnsupported;
+  dialect_->Tell(link_, hold, update.kind == Update::Kind::kProgress ? "progress" : "data", update);
   return Applied::kOk;
 }
 
@@ -23,7 +22,7 @@ Applied AmqpQueue::Begin(const Update& update) {
   if (std::any_of(update.enqueue.begin(), update.enqueue.end(), refused)) return Applied::kRefused;
   for (const Enqueue& job : update.enqueue) (void)Send(job);
   if (update.kind == Update::Kind::kDone) {
-    Answer(hold, "done", update);
+    dialect_->Tell(link_, hold, "done", update);
   } else if (update.kind == Update::Kind::kAbort) {
     const int uncounted = update.never_ran ? 1 : 0;
     SendAgain(hold, {hold.ends, hold.deliveries - uncounted, update.delay});
@@ -31,7 +30,7 @@ Applied AmqpQueue::Begin(const Update& update) {
     SendAgain(hold, {hold.ends + 1, hold.deliveries, update.delay});
   } else {
     Bury(hold, hold.ends + 1, update.bytes);
-    Answer(hold, "failed", update);
+    dialect_->Tell(link_, hold, "failed", update);
   }
   replaced_.push_back(hold.message.tag);
   held_.erase(found);
@@ -45,43 +44,51 @@ void AmqpQueue::Apply(std::span<const Update> updates, std::span<Applied> answer
   const std::size_t most_free = Room() + updates.size();
   if (most_free > wanted) Withdraw();
   for (std::size_t i = 0; i < updates.size(); ++i) answers[i] = Begin(updates[i]);
+  dialect_->Flush();
   link_.AwaitConfirms();
   Acknowledge(replaced_);
 }
 
 std::vector<DeadLetter> AmqpQueue::DeadLetters(std::size_t limit) {
   std::vector<DeadLetter> letters;
-  Message message;
-  while (link_.Look(DeadQueue(), message)) {
-    const Properties& properties = message.properties;
-    DeadLetter letter;
-    letter.id = properties.id();
-    letter.task = properties.type();
-    letter.payload = message.body;
-    letter.error = properties.Text(kErrorHeader);
-    letter.attempts = static_cast<int>(properties.Number(kEndsHeader));
-    letter.deliveries = static_cast<int>(properties.Number(kDeliveriesHeader));
-    letter.failed_at_ms = properties.Number(kFailedAtHeader);
-    letters.push_back(std::move(letter));
-    // The server has the oldest first, and they are to come last, or not at all.
-    if (letters.size() > limit) letters.erase(letters.begin());
+  for (const std::string& queue : settings_.queues) {
+    Hold hold;
+    while (link_.Look(DeadQueueOf(queue), hold.message)) {
+      const Properties& properties = hold.message.properties;
+      DeadLetter letter;
+      letter.id = properties.id();
+      letter.task = properties.type();
+      letter.payload = dialect_->Payload(hold);
+      letter.error = properties.Text(kErrorHeader);
+      letter.attempts = static_cast<int>(properties.Number(kEndsHeader));
+      letter.deliveries = static_cast<int>(properties.Number(kDeliveriesHeader));
+      letter.failed_at_ms = properties.Number(kFailedAtHeader);
+      letters.push_back(std::move(letter));
+    }
+    link_.CloseLook();
   }
-  link_.CloseLook();
+  // The server has the oldest first, and they are to come last, or not at all.
+  std::stable_sort(letters.begin(), letters.end(), [](const DeadLetter& a, const DeadLetter& b) {
+    return a.failed_at_ms < b.failed_at_ms;
+  });
   std::reverse(letters.begin(), letters.end());
+  if (letters.size() > limit) letters.resize(limit);
   return letters;
 }
 
-bool AmqpQueue::FindDead(std::string_view id, Message& found) {
-  while (link_.Look(DeadQueue(), found)) {
-    if (found.properties.id() == id) return true;
+bool AmqpQueue::FindDead(std::string_view id, Hold& found) {
+  for (found.queue = 0; found.queue < settings_.queues.size(); ++found.queue) {
+    while (link_.Look(DeadQueueOf(settings_.queues[found.queue]), found.message)) {
+      if (found.message.properties.id() == id) return true;
+    }
+    link_.CloseLook();
   }
-  link_.CloseLook();
   return false;
 }
 
 bool AmqpQueue::RetryDead(std::string_view id) {
   Hold hold;
-  if (!FindDead(id, hold.message)) return false;
+  if (!FindDead(id, hold)) return false;
   hold.id = id;
   hold.task = hold.message.properties.type();
   SendAgain(hold, {});
@@ -92,9 +99,9 @@ bool AmqpQueue::RetryDead(std::string_view id) {
 }
 
 bool AmqpQueue::DropDead(std::string_view id) {
-  Message message;
-  if (!FindDead(id, message)) return false;
-  link_.AckLooked(message.tag);
+  Hold hold;
+  if (!FindDead(id, hold)) return false;
+  link_.AckLooked(hold.message.tag);
   link_.CloseLook();
   return true;
 }

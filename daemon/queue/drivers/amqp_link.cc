@@ -122,6 +122,28 @@ std::uint32_t Link::Declare(const std::string& queue, amqp_table_t arguments) {
   return answer->message_count;
 }
 
+bool Link::Exists(const std::string& queue) {
+  if (!open()) throw ConnectionLost("amqp: not connected");
+  OpenLook();
+  (void)amqp_queue_declare(connection_, kLookChannel, Bytes(queue), 1, 0, 0, 0, amqp_empty_table);
+  const amqp_rpc_reply_t reply = amqp_get_rpc_reply(connection_);
+  const bool refused = reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+                       reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD;
+  if (!refused) {
+    Check(reply, "queue " + queue);
+    CloseLook();
+    return true;
+  }
+  const auto code = static_cast<amqp_channel_close_t*>(reply.reply.decoded)->reply_code;
+  if (code != AMQP_NOT_FOUND) Check(reply, "queue " + queue);
+  // The server has closed the channel, and waits for our word.
+  amqp_channel_close_ok_t ok{};
+  CheckStatus(amqp_send_method(connection_, kLookChannel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok),
+              "closing a channel");
+  looking_ = false;
+  return false;
+}
+
 void Link::Consume(const std::string& queue, std::uint64_t consumer, bool no_ack) {
   const std::string tag = TagOf(consumer);
   amqp_basic_consume_t method{};
@@ -140,9 +162,9 @@ void Link::Cancel(std::uint64_t consumer) {
               "cancelling");
 }
 
-void Link::SetPrefetch(std::uint16_t n) {
+void Link::SetPrefetch(std::uint16_t n, bool shared) {
   // The answer comes among the frames, and tells nothing.
-  amqp_basic_qos_t method{0, n, 0};
+  amqp_basic_qos_t method{0, n, shared ? 1 : 0};
   CheckStatus(amqp_send_method(connection_, kChannel, AMQP_BASIC_QOS_METHOD, &method), "prefetch");
 }
 
@@ -252,13 +274,16 @@ void Link::FinishMessage() {
   coming_ = Message();
 }
 
+void Link::OpenLook() {
+  if (looking_) return;
+  amqp_channel_open(connection_, kLookChannel);
+  Check(amqp_get_rpc_reply(connection_), "opening a channel");
+  looking_ = true;
+}
+
 bool Link::Look(const std::string& queue, Message& message) {
   if (!open()) throw ConnectionLost("amqp: not connected");
-  if (!looking_) {
-    amqp_channel_open(connection_, kLookChannel);
-    Check(amqp_get_rpc_reply(connection_), "opening a channel");
-    looking_ = true;
-  }
+  OpenLook();
   const amqp_rpc_reply_t reply = amqp_basic_get(connection_, kLookChannel, Bytes(queue), 0);
   Check(reply, "reading queue " + queue);
   if (reply.reply.id != AMQP_BASIC_GET_OK_METHOD) return false;

@@ -36,10 +36,13 @@ class Link {
   /// Makes a durable queue, or checks that it is there with these arguments; returns how many
   /// messages wait in it.
   std::uint32_t Declare(const std::string& queue, amqp_table_t arguments);
+  /// Whether there is such a queue.
+  bool Exists(const std::string& queue);
   void Consume(const std::string& queue, std::uint64_t consumer, bool no_ack);
   void Cancel(std::uint64_t consumer);
-  /// How many unacknowledged messages each consumer begun from now on may hold.
-  void SetPrefetch(std::uint16_t n);
+  /// How many unacknowledged messages each consumer begun from now on may hold; `shared`: all
+  /// together, those included that are held already.
+  void SetPrefetch(std::uint16_t n, bool shared);
   void Ack(std::uint64_t tag, bool multiple);
 
   /// Sends to a queue. `must_arrive`: a queue that is not there is an error.
@@ -66,6 +69,7 @@ class Link {
 
  private:
   void OpenSocket(const Settings& settings);
+  void OpenLook();
   void Check(const amqp_rpc_reply_t& reply, std::string_view what);
   void CheckStatus(int status, std::string_view what);
   void TakeFrame(const amqp_frame_t& frame);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace workmand::amqp {
 namespace {
@@ -28,6 +29,13 @@ constexpr auto kTexts = std::to_array<TextField>({
     {AMQP_BASIC_CLUSTER_ID_FLAG, &amqp_basic_properties_t::cluster_id},
 });
 
+amqp_table_entry_t MakeEntry(std::string_view key, amqp_field_value_kind_t kind) {
+  amqp_table_entry_t entry{};
+  entry.key = Bytes(key);
+  entry.value.kind = static_cast<std::uint8_t>(kind);
+  return entry;
+}
+
 /// Headers that do not go with a message that is sent again.
 bool IsOurs(std::string_view name) {
   return name.starts_with("x-workmand-") || name == "x-death" || name == "x-delivery-count" ||
@@ -35,6 +43,22 @@ bool IsOurs(std::string_view name) {
 }
 
 }  // namespace
+
+amqp_table_entry_t TextEntry(std::string_view key, std::string_view text) {
+  amqp_table_entry_t entry = MakeEntry(key, AMQP_FIELD_KIND_UTF8);
+  entry.value.value.bytes = Bytes(text);
+  return entry;
+}
+
+amqp_table_entry_t NumberEntry(std::string_view key, std::int64_t number) {
+  amqp_table_entry_t entry = MakeEntry(key, AMQP_FIELD_KIND_I64);
+  entry.value.value.i64 = number;
+  return entry;
+}
+
+amqp_table_t TableOf(std::vector<amqp_table_entry_t>& entries) {
+  return {static_cast<int>(entries.size()), entries.data()};
+}
 
 void Properties::FreePool::operator()(amqp_pool_t* pool) const {
   empty_amqp_pool(pool);
@@ -78,6 +102,10 @@ std::string_view Properties::reply_to() const {
 
 std::string_view Properties::correlation_id() const {
   return Field(AMQP_BASIC_CORRELATION_ID_FLAG, raw_.correlation_id);
+}
+
+std::string_view Properties::content_type() const {
+  return Field(AMQP_BASIC_CONTENT_TYPE_FLAG, raw_.content_type);
 }
 
 std::int64_t Properties::timestamp() const {
@@ -131,6 +159,11 @@ double Properties::Real(std::string_view header) const {
   return value != nullptr && value->kind == AMQP_FIELD_KIND_F64 ? value->value.f64 : 0;
 }
 
+bool Properties::IsTrue(std::string_view header) const {
+  const amqp_field_value_t* const value = Find(header);
+  return value != nullptr && value->kind == AMQP_FIELD_KIND_BOOLEAN && value->value.boolean != 0;
+}
+
 Outgoing::Outgoing() {
   raw_.delivery_mode = kPersistent;
   raw_._flags = AMQP_BASIC_DELIVERY_MODE_FLAG;
@@ -169,6 +202,12 @@ void Outgoing::SetCorrelationId(std::string_view id) {
   raw_._flags |= AMQP_BASIC_CORRELATION_ID_FLAG;
 }
 
+void Outgoing::SetContent(std::string_view type, std::string_view encoding) {
+  raw_.content_type = Bytes(type);
+  raw_.content_encoding = Bytes(encoding);
+  raw_._flags |= AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CONTENT_ENCODING_FLAG;
+}
+
 void Outgoing::SetPriority(std::uint8_t priority) {
   raw_.priority = priority;
   raw_._flags |= AMQP_BASIC_PRIORITY_FLAG;
@@ -185,27 +224,34 @@ void Outgoing::SetExpiration(std::string_view ms) {
 }
 
 void Outgoing::Add(std::string_view header, std::int64_t number) {
-  amqp_table_entry_t entry{};
-  entry.key = Bytes(header);
-  entry.value.kind = AMQP_FIELD_KIND_I64;
-  entry.value.value.i64 = number;
-  headers_.push_back(entry);
+  headers_.push_back(NumberEntry(header, number));
 }
 
 void Outgoing::Add(std::string_view header, double number) {
-  amqp_table_entry_t entry{};
-  entry.key = Bytes(header);
-  entry.value.kind = AMQP_FIELD_KIND_F64;
-  entry.value.value.f64 = number;
-  headers_.push_back(entry);
+  headers_.push_back(MakeEntry(header, AMQP_FIELD_KIND_F64));
+  headers_.back().value.value.f64 = number;
 }
 
 void Outgoing::Add(std::string_view header, std::string_view text) {
-  amqp_table_entry_t entry{};
-  entry.key = Bytes(header);
-  entry.value.kind = AMQP_FIELD_KIND_UTF8;
-  entry.value.value.bytes = Bytes(text);
-  headers_.push_back(entry);
+  headers_.push_back(TextEntry(header, text));
+}
+
+void Outgoing::AddFalse(std::string_view header) {
+  headers_.push_back(MakeEntry(header, AMQP_FIELD_KIND_BOOLEAN));
+}
+
+void Outgoing::AddNull(std::string_view header) {
+  headers_.push_back(MakeEntry(header, AMQP_FIELD_KIND_VOID));
+}
+
+void Outgoing::AddTwoNulls(std::string_view header) {
+  for (amqp_field_value_t& null : nulls_) null.kind = AMQP_FIELD_KIND_VOID;
+  headers_.push_back(MakeEntry(header, AMQP_FIELD_KIND_ARRAY));
+  headers_.back().value.value.array = {static_cast<int>(nulls_.size()), nulls_.data()};
+}
+
+std::string_view Outgoing::Keep(std::string text) {
+  return kept_.emplace_front(std::move(text));
 }
 
 const amqp_basic_properties_t& Outgoing::Finish() {

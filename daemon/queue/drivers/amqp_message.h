@@ -2,7 +2,9 @@
 #pragma once
 
 #include <amqp.h>
+#include <array>
 #include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +21,8 @@ inline constexpr std::string_view kErrorHeader = "x-workmand-error";
 inline constexpr std::string_view kFailedAtHeader = "x-workmand-failed-at";
 inline constexpr std::string_view kNumeratorHeader = "x-workmand-numerator";
 inline constexpr std::string_view kDenominatorHeader = "x-workmand-denominator";
+/// The highest priority; 0 is that of a message without one.
+inline constexpr std::uint8_t kHighestPriority = 2;
 
 [[nodiscard]] inline std::string_view View(amqp_bytes_t bytes) {
   return {static_cast<const char*>(bytes.bytes), bytes.len};
@@ -28,6 +32,12 @@ inline constexpr std::string_view kDenominatorHeader = "x-workmand-denominator";
   // The library never writes to what it sends.
   return {text.size(), const_cast<char*>(text.data())};  // NOLINT(*-const-cast)
 }
+
+// Arguments of queues; they borrow their texts.
+[[nodiscard]] amqp_table_entry_t TextEntry(std::string_view key, std::string_view text);
+[[nodiscard]] amqp_table_entry_t NumberEntry(std::string_view key, std::int64_t number);
+/// Borrows the entries.
+[[nodiscard]] amqp_table_t TableOf(std::vector<amqp_table_entry_t>& entries);
 
 /// The properties of a message, with memory of their own.
 class Properties {
@@ -41,11 +51,13 @@ class Properties {
   [[nodiscard]] std::string_view type() const;
   [[nodiscard]] std::string_view reply_to() const;
   [[nodiscard]] std::string_view correlation_id() const;
+  [[nodiscard]] std::string_view content_type() const;
   [[nodiscard]] std::int64_t timestamp() const;  ///< s; 0 = none
   [[nodiscard]] int priority() const;            ///< -1 = none
   [[nodiscard]] std::string_view Text(std::string_view header) const;
   [[nodiscard]] std::int64_t Number(std::string_view header) const;  ///< 0 = none, or no number
   [[nodiscard]] double Real(std::string_view header) const;
+  [[nodiscard]] bool IsTrue(std::string_view header) const;
 
  private:
   struct FreePool {
@@ -77,12 +89,18 @@ class Outgoing {
   void SetType(std::string_view type);
   void SetReplyTo(std::string_view name);
   void SetCorrelationId(std::string_view id);
+  void SetContent(std::string_view type, std::string_view encoding);
   void SetPriority(std::uint8_t priority);
   void SetTimestamp(std::uint64_t seconds);
   void SetExpiration(std::string_view ms);
   void Add(std::string_view header, std::int64_t number);
   void Add(std::string_view header, double number);
   void Add(std::string_view header, std::string_view text);
+  void AddFalse(std::string_view header);
+  void AddNull(std::string_view header);
+  void AddTwoNulls(std::string_view header);  ///< an array of them
+  /// Keeps a text for as long as this lives, for what only borrows.
+  std::string_view Keep(std::string text);
 
   /// To send; good until the next change.
   [[nodiscard]] const amqp_basic_properties_t& Finish();
@@ -90,6 +108,8 @@ class Outgoing {
  private:
   amqp_basic_properties_t raw_{};
   std::vector<amqp_table_entry_t> headers_;
+  std::forward_list<std::string> kept_;
+  std::array<amqp_field_value_t, 2> nulls_{};
 };
 
 }  // namespace workmand::amqp

@@ -1,6 +1,5 @@
 // Sending: new jobs, jobs that come back, replies.
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <iterator>
 #include <limits>
@@ -33,22 +32,6 @@ Duration RoundUp(Duration delay) {
   return (delay + step - Duration{1}) / step * step;
 }
 
-amqp_table_entry_t Entry(std::string_view key, std::string_view text) {
-  amqp_table_entry_t entry{};
-  entry.key = Bytes(key);
-  entry.value.kind = AMQP_FIELD_KIND_UTF8;
-  entry.value.value.bytes = Bytes(text);
-  return entry;
-}
-
-amqp_table_entry_t Entry(std::string_view key, Duration ms) {
-  amqp_table_entry_t entry{};
-  entry.key = Bytes(key);
-  entry.value.kind = AMQP_FIELD_KIND_I64;
-  entry.value.value.i64 = ms.count();
-  return entry;
-}
-
 }  // namespace
 
 std::string AmqpQueue::NewId() {
@@ -59,46 +42,45 @@ std::string AmqpQueue::WhyNot(const Enqueue& job) const {
   if (job.task.empty()) return "a job must name its task";
   if (job.task.size() > kLongestTask) return "the name of the task is longer than 255 bytes";
   if (!job.unique.empty()) return "a queue of AMQP knows no unique keys";
-  if (settings_.quorum && job.priority != Priority::kNormal) {
-    return "a quorum queue knows no priorities";
-  }
   if (job.delay > kLongestDelay) return "the delay is longer than 45 days";
   if (job.payload.size() > GetCaps().max_payload) return "the payload is larger than 128 MiB";
-  return {};
+  return dialect_->WhyNot(job);
 }
 
-std::string AmqpQueue::DelayQueue(Duration delay) {
-  const Duration rounded = RoundUp(delay);
-  std::string name = settings_.queue + ".delay." + std::to_string(rounded.count());
+std::string AmqpQueue::DelayQueue(const std::string& queue, Duration delay) {
+  const Duration rounded = RoundUp(std::min(delay, kLongestDelay));
+  std::string name = queue + ".delay." + std::to_string(rounded.count());
   TimePoint& declared = delay_queues_[name];
   if (declared == TimePoint{} || Clock::now() > After(declared, kDeclareAgain)) {
-    std::array<amqp_table_entry_t, 4> arguments = {
-        Entry("x-message-ttl", rounded), Entry("x-expires", rounded + kSpare),
-        Entry("x-dead-letter-exchange", ""), Entry("x-dead-letter-routing-key", settings_.queue)};
-    link_.Declare(name, {static_cast<int>(arguments.size()), arguments.data()});
+    std::vector<amqp_table_entry_t> arguments = {
+        NumberEntry("x-message-ttl", rounded.count()),
+        NumberEntry("x-expires", (rounded + kSpare).count()),
+        TextEntry("x-dead-letter-exchange", ""), TextEntry("x-dead-letter-routing-key", queue)};
+    link_.Declare(name, TableOf(arguments));
     declared = Clock::now();
   }
   return name;
 }
 
+std::string AmqpQueue::Destination(std::size_t queue, Duration delay) {
+  const std::string& name = settings_.queues[queue];
+  return delay > Duration{0} ? DelayQueue(name, delay) : name;
+}
+
 std::string AmqpQueue::Send(const Enqueue& job) {
   std::string id = NewId();
   Outgoing properties;
-  properties.SetId(id);
-  properties.SetType(job.task);
+  const std::string_view body = dialect_->Write(job, id, properties);
   properties.SetTimestamp(static_cast<std::uint64_t>(NowMs() / 1000));
-  if (!settings_.quorum) properties.SetPriority(static_cast<std::uint8_t>(job.priority));
   if (job.max_attempts > 0) properties.Add(kMaxHeader, std::int64_t{job.max_attempts});
   if (job.foreground) {
     if (!listening_) link_.Consume(std::string(kReplyQueue), kReplyConsumer, true);
     listening_ = true;
     properties.SetReplyTo(kReplyQueue);
-    properties.SetCorrelationId(id);
     properties.Add(kProgressHeader, std::int64_t{1});
     awaited_.insert(id);
   }
-  const std::string queue = job.delay > Duration{0} ? DelayQueue(job.delay) : settings_.queue;
-  link_.Publish(queue, properties, job.payload, true);
+  link_.Publish(Destination(0, job.delay), properties, body, true);
   return id;
 }
 
@@ -129,11 +111,8 @@ void AmqpQueue::SendAgain(const Hold& hold, const Again& again) {
   if (max > 0) properties.Add(kMaxHeader, max);
   if (again.ends > 0) properties.Add(kEndsHeader, std::int64_t{again.ends});
   if (again.deliveries > 0) properties.Add(kDeliveriesHeader, std::int64_t{again.deliveries});
-  if (hold.message.properties.Number(kProgressHeader) != 0) {
-    properties.Add(kProgressHeader, std::int64_t{1});
-  }
-  const std::string queue = again.delay > Duration{0} ? DelayQueue(again.delay) : settings_.queue;
-  link_.Publish(queue, properties, hold.message.body, true);
+  if (hold.IsOurCaller()) properties.Add(kProgressHeader, std::int64_t{1});
+  link_.Publish(Destination(hold.queue, again.delay), properties, hold.message.body, true);
 }
 
 void AmqpQueue::Bury(const Hold& hold, int ends, std::string_view error) {
@@ -151,23 +130,7 @@ void AmqpQueue::Bury(const Hold& hold, int ends, std::string_view error) {
   const Duration kept = std::min(settings_.dead_letter_retention, longest);
   const std::string expiration = std::to_string(kept.count());
   if (kept > Duration{0}) properties.SetExpiration(expiration);
-  link_.Publish(DeadQueue(), properties, hold.message.body, true);
-}
-
-void AmqpQueue::Answer(const Hold& hold, std::string_view type, const Update& update) {
-  const Properties& question = hold.message.properties;
-  if (question.reply_to().empty()) return;
-  Outgoing properties;
-  properties.SetType(type);
-  properties.SetId(hold.id);
-  properties.SetCorrelationId(question.correlation_id().empty() ? std::string_view(hold.id)
-                                                                : question.correlation_id());
-  if (update.kind == Update::Kind::kProgress) {
-    properties.Add(kNumeratorHeader, update.numerator);
-    properties.Add(kDenominatorHeader, update.denominator);
-  }
-  // The caller may be gone: then there is nowhere for it to go.
-  link_.Publish(question.reply_to(), properties, update.bytes, false);
+  link_.Publish(DeadQueueOf(settings_.queues[hold.queue]), properties, hold.message.body, true);
 }
 
 void AmqpQueue::TakeReply(const Message& message) {
@@ -185,9 +148,10 @@ void AmqpQueue::TakeReply(const Message& message) {
     notes_.push_back(std::move(note));
     return;
   }
+  Reply reply{id, type == "failed" ? Reply::State::kFailed : Reply::State::kDone, message.body};
+  if (type.empty() && !dialect_->ReadReply(message, reply)) return;
   awaited_.erase(found);
-  const auto state = type == "failed" ? Reply::State::kFailed : Reply::State::kDone;
-  replies_.push_back({id, state, message.body});
+  replies_.push_back(std::move(reply));
 }
 
 void AmqpQueue::Collect(std::vector<Reply>& out, Duration timeout, const Waker& waker) {

@@ -5,26 +5,17 @@
 #include <random>
 
 #include "daemon/base/log.h"
+#include "daemon/queue/drivers/element_text.h"
 
 namespace workmand::amqp {
 namespace {
 
 /// The server's own default, too.
 constexpr std::size_t kMaxPayload = std::size_t{128} << 20U;
-/// 0, as a message without a priority has, 1 and 2.
-constexpr std::uint8_t kHighest = 2;
 /// How long a message stays away whose task is not served here.
 constexpr Duration kElsewhere{2'000};
 constexpr Duration kTick{10'000};
 constexpr std::size_t kMostPrefetch = std::numeric_limits<std::uint16_t>::max();
-
-amqp_table_entry_t Entry(std::string_view key, std::string_view text) {
-  amqp_table_entry_t entry{};
-  entry.key = Bytes(key);
-  entry.value.kind = AMQP_FIELD_KIND_UTF8;
-  entry.value.value.bytes = Bytes(text);
-  return entry;
-}
 
 std::string RandomStem() {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -37,14 +28,8 @@ std::string RandomStem() {
   return stem;
 }
 
-/// The task of a message: `type`, or a header for clients that cannot set it.
-std::string_view TaskOf(const Properties& properties) {
-  const std::string_view type = properties.type();
-  return type.empty() ? properties.Text("task") : type;
-}
-
 Priority ToPriority(int number) {
-  if (number >= kHighest) return Priority::kHigh;
+  if (number >= kHighestPriority) return Priority::kHigh;
   return number == 0 ? Priority::kLow : Priority::kNormal;
 }
 
@@ -60,13 +45,12 @@ Caps AmqpCaps() {
   return caps;
 }
 
-AmqpQueue::AmqpQueue(Settings settings)
-    : settings_(std::move(settings)), id_stem_(RandomStem() + "-") {}
+AmqpQueue::AmqpQueue(Settings settings, std::unique_ptr<Dialect> dialect)
+    : settings_(std::move(settings)), dialect_(std::move(dialect)), id_stem_(RandomStem() + "-") {}
 
 Caps AmqpQueue::GetCaps() const {
   Caps caps = AmqpCaps();
-  // Quorum queues know no priorities.
-  if (settings_.quorum) caps.bits &= ~static_cast<std::uint32_t>(Cap::kPriority);
+  if (!settings_.priorities) caps.bits &= ~static_cast<std::uint32_t>(Cap::kPriority);
   return caps;
 }
 
@@ -74,7 +58,7 @@ void AmqpQueue::Forget() {
   ready_.clear();
   held_.clear();
   open_.clear();
-  its_open_.clear();
+  counted_.clear();
   replaced_.clear();
   delay_queues_.clear();
   awaited_.clear();
@@ -88,22 +72,26 @@ void AmqpQueue::Forget() {
 
 void AmqpQueue::Connect() {
   Forget();
+  dialect_->Connect();
   link_.Open(settings_);
   DeclareQueues();
 }
 
 void AmqpQueue::DeclareQueues() {
-  amqp_table_entry_t priorities{};
-  priorities.key = Bytes("x-max-priority");
-  priorities.value.kind = AMQP_FIELD_KIND_U8;
-  priorities.value.value.u8 = kHighest;
-  amqp_table_entry_t type = Entry("x-queue-type", "quorum");
-  link_.Declare(settings_.queue, {1, settings_.quorum ? &type : &priorities});
-  link_.Declare(DeadQueue(), {settings_.quorum ? 1 : 0, &type});
+  std::vector<amqp_table_entry_t> kind;
+  if (settings_.quorum) kind.push_back(TextEntry("x-queue-type", "quorum"));
+  std::vector<amqp_table_entry_t> arguments = kind;
+  if (settings_.priorities) arguments.push_back(NumberEntry("x-max-priority", kHighestPriority));
+  for (const std::string& queue : settings_.queues) {
+    // One that other programs made may have any arguments, and is taken as it is.
+    if (!settings_.shared || !link_.Exists(queue)) link_.Declare(queue, TableOf(arguments));
+    link_.Declare(DeadQueueOf(queue), TableOf(kind));
+  }
 }
 
 void AmqpQueue::Disconnect() noexcept {
   link_.Close();
+  dialect_->Disconnect();
   Forget();
 }
 
@@ -115,23 +103,31 @@ void AmqpQueue::RegisterTasks(std::span<const Subscription> tasks) {
 }
 
 std::size_t AmqpQueue::Room() const {
-  return consuming_ ? prefetch_ - std::min(prefetch_, its_open_.size()) : 0;
+  return consuming_ ? prefetch_ - std::min(prefetch_, counted_.size()) : 0;
 }
 
 void AmqpQueue::Grant(std::size_t n) {
-  n = std::min(n, kMostPrefetch);
+  const std::size_t before = SharesPrefetch() ? open_.size() : 0;
+  n = std::min(n, kMostPrefetch - std::min(before, kMostPrefetch - 1));
   if (consuming_ && Room() == n) return;
   Withdraw();
-  if (channel_prefetch_ != n) link_.SetPrefetch(static_cast<std::uint16_t>(n));
-  channel_prefetch_ = prefetch_ = n;
-  its_open_.clear();
-  link_.Consume(settings_.queue, ++consumer_, false);
+  prefetch_ = before + n;
+  if (channel_prefetch_ != prefetch_) {
+    link_.SetPrefetch(static_cast<std::uint16_t>(prefetch_), SharesPrefetch());
+    channel_prefetch_ = prefetch_;
+  }
+  counted_.clear();
+  if (SharesPrefetch()) counted_ = open_;
+  first_consumer_ += settings_.queues.size();
+  for (std::size_t i = 0; i < settings_.queues.size(); ++i) {
+    link_.Consume(settings_.queues[i], first_consumer_ + i, false);
+  }
   consuming_ = true;
 }
 
 void AmqpQueue::Withdraw() {
   if (!consuming_) return;
-  link_.Cancel(consumer_);
+  for (std::size_t i = 0; i < settings_.queues.size(); ++i) link_.Cancel(first_consumer_ + i);
   consuming_ = false;
 }
 
@@ -147,7 +143,7 @@ void AmqpQueue::Acknowledge(std::vector<std::uint64_t>& tags) {
   for (; i < tags.size(); ++i) link_.Ack(tags[i], false);
   for (const std::uint64_t tag : tags) {
     open_.erase(tag);
-    its_open_.erase(tag);
+    counted_.erase(tag);
   }
   tags.clear();
 }
@@ -164,6 +160,7 @@ void AmqpQueue::TakeMessages() {
     }
   }
   if (replaced_.empty()) return;
+  dialect_->Flush();
   link_.AwaitConfirms();
   Acknowledge(replaced_);
 }
@@ -172,32 +169,47 @@ void AmqpQueue::Sort(Message message) {
   const Properties& properties = message.properties;
   const std::uint64_t tag = message.tag;
   open_.insert(tag);
-  if (consuming_ && message.consumer == consumer_) its_open_.insert(tag);
+  if (consuming_ && (SharesPrefetch() || message.consumer >= first_consumer_)) counted_.insert(tag);
   Hold hold;
-  hold.id = properties.id().empty() ? NewId() : std::string(properties.id());
-  hold.task = TaskOf(properties);
-  if (hold.task.empty() && tasks_.size() == 1 && !every_task_) hold.task = *tasks_.begin();
+  hold.queue = (message.consumer - kReplyConsumer - 1) % settings_.queues.size();
   hold.ends = static_cast<int>(properties.Number(kEndsHeader));
   const auto counted = properties.Number(kDeliveriesHeader) + properties.Number("x-delivery-count");
   hold.deliveries = static_cast<int>(counted) + 1;
   hold.message = std::move(message);
-  if (hold.task.empty()) {
-    Bury(hold, hold.ends,
-         R"({"message":"the message names no task: neither its type nor a header task"})");
+  dialect_->Read(hold);
+  if (hold.id.empty()) hold.id = NewId();
+  if (hold.task.empty() && tasks_.size() == 1 && !every_task_) hold.task = *tasks_.begin();
+  if (hold.task.empty() && hold.broken.empty()) {
+    hold.broken = "the message names no task: neither its type nor a header task";
+  }
+  if (!hold.broken.empty()) {
+    Refuse(hold);
   } else if (hold.message.redelivered && !settings_.quorum) {
     // All that the server tells is that it was handed out before. Only a message of its own can
     // keep the count, and without one a job that takes its host down would do so for ever.
-    SendAgain(hold, {hold.ends, hold.deliveries, Duration{0}});
+    SendAgain(hold, {hold.ends, hold.deliveries, hold.postpone});
   } else if (!every_task_ && tasks_.count(hold.task) == 0) {
     if (warned_.insert(hold.task).second) {
-      log::Warn("task not served here", {{"queue", settings_.queue}, {"task", hold.task}});
+      log::Warn("task not served here",
+                {{"queue", settings_.queues[hold.queue]}, {"task", hold.task}});
     }
-    SendAgain(hold, {hold.ends, hold.deliveries - 1, kElsewhere});
+    SendAgain(hold, {hold.ends, hold.deliveries - 1, std::max(kElsewhere, hold.postpone)});
+  } else if (hold.postpone > Duration{0}) {
+    SendAgain(hold, {hold.ends, hold.deliveries - 1, hold.postpone});
   } else {
     ready_.push_back(std::move(hold));
     return;
   }
   replaced_.push_back(tag);
+}
+
+void AmqpQueue::Refuse(const Hold& hold) {
+  log::Warn("job cannot be read", {{"job", hold.id}, {"reason", hold.broken}});
+  Update fail;
+  fail.kind = Update::Kind::kFail;
+  fail.bytes = R"({"message":)" + element::Quoted(hold.broken) + "}";
+  if (!hold.over) Bury(hold, hold.ends, fail.bytes);
+  dialect_->Tell(link_, hold, "failed", fail);
 }
 
 bool AmqpQueue::HandOut(std::vector<Job>& out, std::size_t n) {
@@ -210,13 +222,13 @@ bool AmqpQueue::HandOut(std::vector<Job>& out, std::size_t n) {
     job.token = Token{++last_token_};
     job.id = hold.id;
     job.task = hold.task;
-    job.payload = hold.message.body;
+    job.payload = dialect_->Payload(hold);
     job.attempt = hold.ends + 1;
     job.deliveries = hold.deliveries;
     job.max_attempts = static_cast<int>(properties.Number(kMaxHeader));
-    job.priority = ToPriority(properties.priority());
+    if (settings_.priorities) job.priority = ToPriority(properties.priority());
     job.wants_result = !properties.reply_to().empty();
-    job.wants_progress = job.wants_result && properties.Number(kProgressHeader) != 0;
+    job.wants_progress = job.wants_result && hold.IsOurCaller();
     job.enqueued_at_ms = properties.timestamp() * 1000;
     out.push_back(std::move(job));
     held_.emplace(last_token_, std::move(hold));

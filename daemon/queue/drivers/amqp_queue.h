@@ -1,21 +1,23 @@
-// The queue of the driver `amqp`: one durable queue of a server for all tasks, whose messages name
-// their task in the property `type`.
+// The queue of the drivers on RabbitMQ: durable queues of a server, each for all tasks. How a job
+// stands in a message is the dialect's.
 //
 // A job that comes back is a new message with the counters in its headers, confirmed by the server
 // before the old one is acknowledged: a crash in between makes it two, never none. A delay is a
 // queue that nobody reads, whose messages go on to the main queue when their time is over.
 //
-// A consumer exists only while jobs are wanted, with a prefetch of so many: what is not wanted
-// stays with the server, for others.
+// Consumers, one for each queue, exist only while jobs are wanted, with a prefetch of so many: what
+// is not wanted stays with the server, for others.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/queue/drivers/amqp_dialect.h"
 #include "daemon/queue/drivers/amqp_link.h"
 #include "daemon/queue/drivers/amqp_settings.h"
 #include "daemon/queue/queue.h"
@@ -26,7 +28,7 @@ namespace workmand::amqp {
 
 class AmqpQueue final : public Queue {
  public:
-  explicit AmqpQueue(Settings settings);
+  AmqpQueue(Settings settings, std::unique_ptr<Dialect> dialect);
 
   [[nodiscard]] Caps GetCaps() const override;
   void Connect() override;
@@ -49,14 +51,6 @@ class AmqpQueue final : public Queue {
   bool DropDead(std::string_view id) override;
 
  private:
-  /// A message that is ours until it is acknowledged.
-  struct Hold {
-    Message message;
-    std::string id;
-    std::string task;
-    int ends = 0;        ///< attempts that are over
-    int deliveries = 0;  ///< this one included
-  };
   /// What a message is to be when it is sent again.
   struct Again {
     int ends = 0;
@@ -67,31 +61,34 @@ class AmqpQueue final : public Queue {
   // amqp_queue.cc: the session, and taking jobs.
   void Forget();
   void DeclareQueues();
-  [[nodiscard]] std::string DeadQueue() const { return settings_.queue + ".dead"; }
   void TakeMessages();
   void Sort(Message message);
+  void Refuse(const Hold& hold);
   bool HandOut(std::vector<Job>& out, std::size_t n);
   [[nodiscard]] std::size_t Room() const;
   void Grant(std::size_t n);
   void Withdraw();
+  /// Whether the consumers share one prefetch, for which all that is unacknowledged counts.
+  [[nodiscard]] bool SharesPrefetch() const { return settings_.queues.size() > 1; }
   void Acknowledge(std::vector<std::uint64_t>& tags);
 
   // amqp_put.cc: sending.
   [[nodiscard]] std::string WhyNot(const Enqueue& job) const;
   std::string Send(const Enqueue& job);
   void SendAgain(const Hold& hold, const Again& again);
-  std::string DelayQueue(Duration delay);
+  std::string DelayQueue(const std::string& queue, Duration delay);
+  [[nodiscard]] std::string Destination(std::size_t queue, Duration delay);
   void Bury(const Hold& hold, int ends, std::string_view error);
-  void Answer(const Hold& hold, std::string_view type, const Update& update);
   std::string NewId();
   void TakeReply(const Message& message);
 
   // amqp_apply.cc: settling, and dead letters.
   [[nodiscard]] Applied Begin(const Update& update);
   [[nodiscard]] Applied Tell(const Hold& hold, const Update& update);
-  bool FindDead(std::string_view id, Message& found);
+  bool FindDead(std::string_view id, Hold& found);
 
   Settings settings_;
+  std::unique_ptr<Dialect> dialect_;
   Link link_;
   std::string id_stem_;
   std::uint64_t last_id_ = 0;
@@ -106,11 +103,11 @@ class AmqpQueue final : public Queue {
   std::set<std::uint64_t> open_;         ///< tags of all unacknowledged messages
   std::vector<std::uint64_t> replaced_;  ///< tags whose messages were sent again
 
-  std::uint64_t consumer_ = kReplyConsumer;  ///< number of the last one
+  std::uint64_t first_consumer_ = kReplyConsumer + 1;  ///< of the last ones; one for each queue
   bool consuming_ = false;
-  std::size_t prefetch_ = 0;  ///< of the consumer
+  std::size_t prefetch_ = 0;  ///< of the consumers
   std::size_t channel_prefetch_ = 0;
-  std::set<std::uint64_t> its_open_;  ///< those of open_ that the consumer brought
+  std::set<std::uint64_t> counted_;  ///< those of open_ that count against it
   std::size_t will_dequeue_ = 0;
 
   std::map<std::string, TimePoint> delay_queues_;  ///< when each was last declared

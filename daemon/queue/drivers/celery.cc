@@ -1,236 +1,29 @@
-// The driver `celery`: the queues of Celery in Redis, protocol 2, JSON only, with results where
-// AsyncResult looks for them. docs/queues/celery.md describes what is honoured and what is not.
-#include <array>
-#include <charconv>
-#include <chrono>
-#include <ctime>
-
+// The driver `celery`: the queues of Celery in Redis or RabbitMQ, protocol 2, JSON only, with
+// results where AsyncResult looks for them. docs/queues/celery.md describes what is honoured and
+// what is not.
 #include "daemon/queue/driver_module.h"
-#include "daemon/queue/drivers/celery_message.h"
+#include "daemon/queue/drivers/celery_brokers.h"
 #include "daemon/queue/drivers/redis_lists.h"
-#include "daemon/queue/drivers/redis_queue.h"
-#include "protocol/json_slicer.h"
 
-namespace workmand::redis {
+namespace workmand::celery {
 namespace {
 
-constexpr auto kKeys = std::to_array<std::string_view>({"queues", "result_backend"});
-constexpr std::string_view kBackendKey = "result_backend";
-constexpr const char* kDefaultQueue = "celery";
-/// How long Celery itself keeps a result, in seconds.
-constexpr const char* kResultSeconds = "86400";
-/// kombu's lists of one queue, the most urgent first.
-constexpr auto kPrioritySuffixes = std::to_array<std::string_view>({"",
-                                                                    "\x06\x16"
-                                                                    "3",
-                                                                    "\x06\x16"
-                                                                    "6",
-                                                                    "\x06\x16"
-                                                                    "9"});
-
-std::int64_t NowMs() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<Duration>(now).count();
+bool IsAmqp(const QueueOptions& options) {
+  const auto url = GetString(options, "url", "");
+  return url && (url->starts_with("amqp://") || url->starts_with("amqps://"));
 }
 
-std::string NowIso() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  (void)std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S+00:00", &parts);
-  return text.data();
+std::vector<QueueKeyError> CheckOptions(const QueueOptions& options) {
+  return IsAmqp(options) ? amqp::CheckCeleryAmqp(options) : redis::CheckCeleryLists(options);
 }
 
-class Celery final : public Lists {
- public:
-  Celery(ListOptions options, bool results)
-      : Lists("celery", "workman-celery", std::move(options)), results_(results) {}
-
-  [[nodiscard]] Caps GetCaps() const override { return ListCaps(); }
-
-  void AddPut(Args& words, const Enqueue& job, const std::string& id,
-              const std::string& producer) const override {
-    Meta meta;
-    meta.id = id;
-    meta.unique = job.unique;
-    meta.max = job.max_attempts;
-    CeleryMessage message;
-    message.id = id;
-    message.task = job.task;
-    ToCeleryArguments(job.payload, message, meta.whole);
-    const std::string& queue = options().queues.front();
-    words.insert(words.end(), {queue, WithMeta(MakeCeleryMessage(message, queue), meta), id,
-                               job.task, job.unique, std::to_string(job.delay.count()), producer});
-  }
-
- protected:
-  [[nodiscard]] std::vector<std::string> QueueNames() const override {
-    std::vector<std::string> keys;
-    for (const std::string& queue : options().queues) {
-      for (const std::string_view suffix : kPrioritySuffixes) {
-        keys.push_back(queue + std::string(suffix));
-      }
-    }
-    return keys;
-  }
-
-  [[nodiscard]] std::string MakeBody(const Enqueue& /*job*/, const std::string& /*id*/,
-                                     const std::string& /*arguments*/) const override {
-    return {};
-  }
-  [[nodiscard]] std::string ReadBody(Hold& hold, int whole) const override {
-    const CeleryMessage message = ParseCeleryMessage(hold.extra);
-    if (!message.broken.empty()) return message.broken;
-    const std::int64_t now = NowMs();
-    if (message.expires_ms > 0 && message.expires_ms <= now) return std::string(kExpired);
-    if (message.eta_ms > now) hold.postpone = Duration{message.eta_ms - now};
-    hold.job.payload = ToCeleryPayload(message, whole);
-    hold.job.attempt = std::max(hold.job.attempt, message.retries + 1);
-    return {};
-  }
-  void ReadMore(std::string_view /*body*/, Job& /*job*/) const override {}
-  [[nodiscard]] std::string RetryBody(const Hold& /*hold*/,
-                                      const Update& /*update*/) const override {
-    return {};
-  }
-  void AddCommands(Commands& commands, const Hold& hold, const Update& update,
-                   const Caller& caller) const override;
-
-  [[nodiscard]] const char* GraveKind() const override { return "zset"; }
-  [[nodiscard]] std::string GraveKey() const override { return stem() + ":dead"; }
-  [[nodiscard]] Args ListGraves(std::size_t limit) const override {
-    return {"ZREVRANGE", GraveKey(), "0", std::to_string(limit - 1)};
-  }
-  [[nodiscard]] bool NewestFirst() const override { return true; }
-  [[nodiscard]] Grave ReadGrave(std::string_view raw) const override;
-  [[nodiscard]] std::string Revive(const Grave& grave) const override {
-    Meta meta;
-    const std::string body = WithoutMeta(grave.element, meta);
-    meta.ends = 0;
-    meta.seen = 0;
-    return WithMeta(body, meta);
-  }
-
- private:
-  static constexpr std::string_view kExpired = "the task has expired";
-
-  static bool HasExpired(const Hold& hold, const Update& update) {
-    const std::int64_t expires = ParseCeleryMessage(hold.extra).expires_ms;
-    return expires > 0 && expires <= NowMs() && ReadError(update.bytes).message == kExpired;
-  }
-  static std::string FailureOf(const Update& update, bool expired);
-  [[nodiscard]] std::string ResultOf(const Hold& hold, const Update& update) const;
-
-  bool results_;
-};
-
-std::string Celery::FailureOf(const Update& update, bool expired) {
-  const ErrorWords error = ReadError(update.bytes);
-  const std::string trace = error.trace.empty() ? "null" : Quoted(error.trace);
-  std::string type = error.type == "Error" ? "Exception" : error.type;
-  std::string module = "builtins";
-  if (const std::size_t dot = type.rfind('.'); dot != std::string::npos) {
-    module = type.substr(0, dot);
-    type = type.substr(dot + 1);
-  }
-  if (expired) {
-    module = "celery.exceptions";
-    type = "TaskRevokedError";
-  }
-  return std::string(R"({"status":)") + (expired ? R"("REVOKED")" : R"("FAILURE")") +
-         R"(,"result":{"exc_type":)" + Quoted(type) + R"(,"exc_message":[)" +
-         Quoted(error.message) + R"(],"exc_module":)" + Quoted(module) + R"(},"traceback":)" +
-         trace;
-}
-
-std::string Celery::ResultOf(const Hold& hold, const Update& update) const {
-  std::string text;
-  if (update.kind == Update::Kind::kDone) {
-    // A result that is no JSON is told as text.
-    std::string result = "null";
-    if (!update.bytes.empty()) {
-      result = workman::protocol::IsJson(update.bytes) ? update.bytes : Quoted(update.bytes);
-    }
-    text = R"({"status":"SUCCESS","result":)" + result + R"(,"traceback":null)";
-  } else {
-    text = FailureOf(update, HasExpired(hold, update));
-  }
-  return text + R"(,"children":[],"date_done":)" + Quoted(NowIso()) + R"(,"task_id":)" +
-         Quoted(hold.job.id) + "}";
-}
-
-void Celery::AddCommands(Commands& commands, const Hold& hold, const Update& update,
-                         const Caller& /*caller*/) const {
-  const bool failed = update.kind == Update::Kind::kFail;
-  if (failed && update.retry) return;
-  const CeleryMessage message = ParseCeleryMessage(hold.extra);
-  if (results_ && !message.ignore_result && !hold.job.task.empty()) {
-    const std::string key = "celery-task-meta-" + hold.job.id;
-    const std::string result = ResultOf(hold, update);
-    commands.push_back({"SETEX", key, kResultSeconds, result});
-    commands.push_back({"PUBLISH", key, result});
-  }
-  if (!failed || HasExpired(hold, update)) return;
-  Meta meta = MetaOf(hold);
-  ++meta.ends;
-  const bool readable = !hold.job.task.empty();
-  const std::string body = readable ? hold.extra : "{\"unreadable\":" + Quoted(hold.extra) + "}";
-  const std::string now = std::to_string(NowMs());
-  commands.push_back(
-      {"ZADD", GraveKey(), now,
-       WithMeta(WithMembers(body, {{"workman_queue", Quoted(hold.words[1])},
-                                   {"workman_at", now},
-                                   {"workman_error", update.bytes.empty() ? "{}" : update.bytes}}),
-                meta)});
-}
-
-Lists::Grave Celery::ReadGrave(std::string_view raw) const {
-  Grave grave;
-  grave.raw = raw;
-  Meta meta;
-  std::string body = WithoutMeta(raw, meta);
-  grave.queue = MemberText(body, "workman_queue");
-  DeadLetter& letter = grave.letter;
-  letter.error = MemberText(body, "workman_error");
-  const std::string at = MemberText(body, "workman_at");
-  (void)std::from_chars(at.data(), at.data() + at.size(), letter.failed_at_ms);
-  for (const char* name : {"workman_queue", "workman_at", "workman_error"}) {
-    body = Without(body, name);
-  }
-  const CeleryMessage message = ParseCeleryMessage(body);
-  letter.id = meta.id;
-  letter.task = message.task;
-  letter.payload = message.broken.empty() ? ToCeleryPayload(message, meta.whole) : body;
-  letter.attempts = meta.ends;
-  letter.deliveries = meta.seen;
-  grave.element = WithMeta(body, meta);
-  return grave;
-}
-
-std::vector<QueueKeyError> CheckCeleryOptions(const QueueOptions& options) {
-  std::vector<QueueKeyError> errors;
-  CheckKeys(options, kKeys, errors);
-  CheckListKeys(options, false, errors);
-  constexpr auto kBackends = std::to_array<std::string_view>({"broker", "none"});
-  CheckValue(kBackendKey, GetChoice(options, kBackendKey, kBackends, "broker"), errors);
-  return errors;
-}
-
-Result<std::unique_ptr<Queue>> OpenCelery(const DriverConfig& config, Role role) {
-  auto settings = MakeSettings(config);
-  if (!settings) return tl::unexpected(settings.error());
-  auto options = ReadListOptions(config, role, "");
-  if (!options) return tl::unexpected(options.error());
-  if (!HasKey(config.options, "queues")) options->queues = {kDefaultQueue};
-  const auto backend = GetString(config.options, kBackendKey, "broker");
-  if (!backend) return tl::unexpected(backend.error());
-  return std::make_unique<RedisQueue>(
-      std::move(*settings), std::make_unique<Celery>(std::move(*options), *backend != "none"));
+Result<std::unique_ptr<Queue>> Open(const DriverConfig& config, Role role) {
+  return IsAmqp(config.options) ? amqp::OpenCeleryAmqp(config, role)
+                                : redis::OpenCeleryLists(config, role);
 }
 
 }  // namespace
-}  // namespace workmand::redis
+}  // namespace workmand::celery
 
-WORKMAN_QUEUE_DRIVER("celery", workmand::redis::ListCaps, workmand::redis::CheckCeleryOptions,
-                     workmand::redis::OpenCelery)
+WORKMAN_QUEUE_DRIVER("celery", workmand::redis::ListCaps, workmand::celery::CheckOptions,
+                     workmand::celery::Open)

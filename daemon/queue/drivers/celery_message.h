@@ -1,11 +1,14 @@
-// A message of Celery, protocol 2, as kombu keeps it in Redis: taken apart and put together. Pure.
+// A message of Celery, protocol 2: its body, which is the same with every broker, and the whole as
+// kombu keeps it in Redis. Taken apart and put together. Pure.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace workmand::redis {
+namespace workmand::celery {
+
+inline constexpr const char* kNoProtocol2 = "this is no message of Celery's protocol 2";
 
 struct CeleryMessage {
   std::string task;
@@ -22,6 +25,14 @@ struct CeleryMessage {
 
 [[nodiscard]] CeleryMessage ParseCeleryMessage(std::string_view element);
 
+/// Fills args and kwargs, or `broken`, from the decoded body of a message of this content type.
+void ReadCeleryBody(std::string_view type, std::string_view body, CeleryMessage& message);
+/// The body of a new task, before any encoding.
+[[nodiscard]] std::string MakeCeleryBody(const CeleryMessage& message);
+
+/// Arguments as people are shown them beside a message: cut off after a while.
+[[nodiscard]] std::string ShownArguments(std::string_view arguments);
+
 /// The message of a new task, without a time.
 [[nodiscard]] std::string MakeCeleryMessage(const CeleryMessage& message, std::string_view queue);
 
@@ -34,4 +45,4 @@ void ToCeleryArguments(std::string_view payload, CeleryMessage& message, int& wh
 /// "2026-01-02T03:04:05.678901+00:00" in ms after the epoch; without a zone it is UTC; 0 = no time.
 [[nodiscard]] std::int64_t ParseCeleryTime(std::string_view text);
 
-}  // namespace workmand::redis
+}  // namespace workmand::celery

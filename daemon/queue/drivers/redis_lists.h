@@ -10,10 +10,18 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/queue/drivers/element_text.h"
 #include "daemon/queue/drivers/redis_dialect.h"
 #include "daemon/queue/registry.h"
 
 namespace workmand::redis {
+
+using element::ErrorWords;
+using element::MemberText;
+using element::Quoted;
+using element::ReadError;
+using element::ToArguments;
+using element::ToPayload;
 
 /// What we keep in an element; everything is optional.
 struct Meta {
@@ -22,15 +30,9 @@ struct Meta {
   int ends = 0;
   int seen = 0;
   int max = 0;
-  /// How the payload became the arguments: 0 = it is the array, 1 = it is the only element, 2 = it
-  /// is no JSON and stands as base64 in the only element.
-  int whole = 0;
+  int whole = 0;  ///< how the payload became the arguments (element::ToArguments)
 };
 
-/// `payload` as an array of arguments.
-[[nodiscard]] std::string ToArguments(std::string_view payload, int& whole);
-/// The other way round; `arguments` was validated before.
-[[nodiscard]] std::string ToPayload(std::string_view arguments, int whole);
 /// `body`, a JSON object, with the meta as its last member, in the form that the scripts expect.
 [[nodiscard]] std::string WithMeta(std::string_view body, const Meta& meta);
 /// `element` without our member.
@@ -40,18 +42,6 @@ struct Meta {
     std::string_view body, const std::vector<std::pair<std::string, std::string>>& members);
 /// `body` without the member `name`.
 [[nodiscard]] std::string Without(std::string_view body, std::string_view name);
-/// A JSON string.
-[[nodiscard]] std::string Quoted(std::string_view text);
-/// The member `name` of a JSON object as text: a string without its quotes, else raw JSON.
-[[nodiscard]] std::string MemberText(std::string_view object, std::string_view name);
-/// What an error says of itself, with words for what it does not say.
-struct ErrorWords {
-  std::string message;
-  std::string type;
-  std::string trace;  ///< may be empty
-};
-[[nodiscard]] ErrorWords ReadError(std::string_view error);
-
 /// The meta of a job that is held, as it was handed out.
 [[nodiscard]] Meta MetaOf(const Hold& hold);
 

@@ -84,7 +84,10 @@ class Job:
         self.raw = raw_args(line)
 
     def get(self, key, default=None):
-        return self.args.get(key, default) if isinstance(self.args, dict) else default
+        if not isinstance(self.args, dict):
+            return default
+        # What a task of Celery has by name.
+        return self.args.get(key, self.args.get("kwargs", {}).get(key, default))
 
     def done(self, result=None):
         send(type="done", id=self.id, result=result)

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace workmand::redis {
+namespace workmand::celery {
 namespace {
 
 CeleryMessage Make(const std::string& payload, int& whole) {
@@ -13,7 +13,7 @@ CeleryMessage Make(const std::string& payload, int& whole) {
   return message;
 }
 
-TEST_CASE("a payload becomes a message of Celery and comes back byte for byte", "[redis]") {
+TEST_CASE("a payload becomes a message of Celery and comes back byte for byte", "[celery]") {
   for (const std::string payload : {R"({"args":[1, 2],"kwargs":{"x": 1.50}})", "[1,2]", "{}", "7",
                                     R"({"args":[1], "kwargs":{}})", R"({"args":[1]})", "no json"}) {
     int whole = -1;
@@ -29,7 +29,7 @@ TEST_CASE("a payload becomes a message of Celery and comes back byte for byte", 
   }
 }
 
-TEST_CASE("args with kwargs and a list alone are told apart from one argument", "[redis]") {
+TEST_CASE("args with kwargs and a list alone are told apart from one argument", "[celery]") {
   int whole = -1;
   CeleryMessage message = Make(R"({"args":[1],"kwargs":{"x":2}})", whole);
   CHECK(message.args == "[1]");
@@ -41,7 +41,7 @@ TEST_CASE("args with kwargs and a list alone are told apart from one argument", 
   CHECK(message.kwargs == "{}");
 }
 
-TEST_CASE("a message that cannot be run says why", "[redis]") {
+TEST_CASE("a message that cannot be run says why", "[celery]") {
   CHECK_THAT(ParseCeleryMessage("{}").broken, Catch::Contains("protocol 2"));
   CHECK_THAT(ParseCeleryMessage(R"({"headers":{"task":"a","id":"b"},"content-type":)"
                                 R"("application/x-python-serialize","body":"gASV"})")
@@ -61,7 +61,7 @@ TEST_CASE("a message that cannot be run says why", "[redis]") {
              Catch::Contains("is no base64"));
 }
 
-TEST_CASE("times of Celery are read with and without a zone", "[redis]") {
+TEST_CASE("times of Celery are read with and without a zone", "[celery]") {
   CHECK(ParseCeleryTime("1970-01-01T00:00:01") == 1'000);
   CHECK(ParseCeleryTime("1970-01-01T00:00:01.250000+00:00") == 1'250);
   CHECK(ParseCeleryTime("1970-01-01T01:00:00+01:00") == 0);
@@ -72,4 +72,4 @@ TEST_CASE("times of Celery are read with and without a zone", "[redis]") {
 }
 
 }  // namespace
-}  // namespace workmand::redis
+}  // namespace workmand::celery
