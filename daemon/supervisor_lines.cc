@@ -154,7 +154,8 @@ void Supervisor::OnMessage(WorkerProcess& worker, const proto::FromWorker& messa
           [&](const proto::Fail& fail) {
             const std::string text = proto::ErrorMessage(fail.error);
             report.kind = Outcome::kFail;
-            report.bytes = fail.error;
+            std::string scratch;
+            report.bytes = proto::ShortenError(fail.error, kLongestError, scratch);
             report.message = text;
             report.retry = fail.retry;
             report.delay = ToDuration(fail.delay_ms);

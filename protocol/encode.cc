@@ -3,8 +3,10 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <utility>
 
 #include "protocol/json_chars.h"
+#include "protocol/json_slicer.h"
 #include "protocol/json_text.h"
 
 namespace workman::protocol {
@@ -215,6 +217,30 @@ std::string MakeError(std::string_view code, std::string_view message,
   }
   out += '}';
   return out;
+}
+
+std::string_view ShortenError(std::string_view error, std::size_t most, std::string& scratch) {
+  if (error.size() <= most) return error;
+  Object members;
+  (void)Object::Parse(error, members);
+  const auto text = [&members](const char* name) {
+    return ReadString(members.Find(name)).value_or("");
+  };
+  const std::string message = text("message");
+  const std::string trace = text("trace");
+  // Escapes may make a text longer than it is.
+  for (std::size_t share = most / 2; share > 0; share /= 2) {
+    scratch.clear();
+    AppendText(scratch, R"({"message":)", std::string_view(message).substr(0, share));
+    for (const auto& [name, value] :
+         {std::pair(R"(,"code":)", text("code")), std::pair(R"(,"class":)", text("class")),
+          std::pair(R"(,"trace":)", trace)}) {
+      if (!value.empty()) AppendText(scratch, name, std::string_view(value).substr(0, share / 2));
+    }
+    scratch += R"(,"shortened":true})";
+    if (scratch.size() <= most) break;
+  }
+  return scratch;
 }
 
 }  // namespace workman::protocol

@@ -55,12 +55,16 @@ enum class Outcome : std::uint8_t {
   kTimeout,  ///< ended by its own time limit
 };
 
+/// No error that a driver is given is longer, whatever a worker says: queues keep it beside the job,
+/// in places that are small (a header, a job of its own).
+inline constexpr std::size_t kLongestError = 32'768;
+
 /// One message to the driver about a job that it handed out.
 struct Update {
   enum class Kind : std::uint8_t {
     kDone,      ///< job gone, `bytes` = result
-    kFail,      ///< counts an attempt; `bytes` = error as JSON object; `retry`: back after `delay`,
-                ///< else dead letter
+    kFail,      ///< counts an attempt; `bytes` = error as JSON object, at most kLongestError;
+                ///< `retry`: back after `delay`, else dead letter
     kAbort,     ///< back after `delay`; the attempt is not counted
     kProgress,  ///< `numerator`/`denominator`, best effort
     kData,      ///< partial result `bytes`, best effort

@@ -40,6 +40,20 @@ void FailureComesBack(Bench& bench) {
   consumer->Done(second);
 }
 
+DeadLetter FindLetter(Client& producer, const std::string& id) {
+  for (DeadLetter& letter : producer.queue().DeadLetters(1'000)) {
+    if (letter.id == id) return std::move(letter);
+  }
+  throw CaseFailed("the job is not among the dead letters");
+}
+
+/// As large as an error may be.
+std::string LargestError() {
+  const std::string before = R"({"message":")";
+  const std::string after = R"("})";
+  return before + std::string(kLongestError - before.size() - after.size(), 'x') + after;
+}
+
 void DeadLetterKeepsTheError(Bench& bench) {
   const auto producer = bench.Producer();
   const auto consumer = bench.Consumer({bench.Task()});
@@ -47,18 +61,17 @@ void DeadLetterKeepsTheError(Bench& bench) {
   const Job job = consumer->TakeOne();
   Expect(consumer->Settle(job, Update::Kind::kFail, kError) == Applied::kOk,
          "a failure was not answered ok");
-  const auto letters = producer->queue().DeadLetters(1'000);
-  const auto found = std::find_if(letters.begin(), letters.end(),
-                                  [&](const DeadLetter& letter) { return letter.id == id; });
-  Expect(found != letters.end(), "the job is not among the dead letters");
-  Expect(found->task == bench.Task() && found->payload == "x", "the dead letter is another job");
-  Expect(found->error == kError, "the dead letter has another error: " + found->error);
-  Expect(found->attempts == 1, "the dead letter has another number of attempts");
+  const DeadLetter letter = FindLetter(*producer, id);
+  Expect(letter.task == bench.Task() && letter.payload == "x", "the dead letter is another job");
+  Expect(letter.error == kError, "the dead letter has another error: " + letter.error);
+  Expect(letter.attempts == 1, "the dead letter has another number of attempts");
   Expect(producer->queue().RetryDead(id), "the dead letter could not be retried");
   const Job again = consumer->TakeOne();
   Expect(again.id == id && again.attempt == 1, "the retried job does not start as new");
-  Expect(consumer->Settle(again, Update::Kind::kFail, kError) == Applied::kOk,
-         "a failure was not answered ok");
+  const std::string large = LargestError();
+  Expect(consumer->Settle(again, Update::Kind::kFail, large) == Applied::kOk,
+         "a failure with a large error was not answered ok");
+  Expect(FindLetter(*producer, id).error == large, "a large error is another one among the dead");
   Expect(producer->queue().DropDead(id), "the dead letter could not be dropped");
   Expect(!producer->queue().DropDead(id), "the dead letter could be dropped twice");
 }

@@ -219,10 +219,12 @@ std::vector<DeadLetter> BeanstalkdQueue::DeadLetters(std::size_t limit) {
   while (letters.size() < limit) {
     const Answer note = reader.Ask("reserve-with-timeout 0");
     if (!note.Is("RESERVED")) break;
-    DeadLetter letter = ReadNote(note.body);
+    std::uint64_t reserves = 0;
+    DeadLetter letter = ReadNote(note.body, reserves);
     Answer statistics;
-    const bool first = seen.insert(letter.id).second;
-    if (!first || !IsBuried(letter.id, statistics)) {
+    const bool holds = IsBuried(letter.id, statistics) &&
+                       Statistic(statistics.body, "reserves") == std::to_string(reserves);
+    if (!holds || !seen.insert(letter.id).second) {
       // Kicked or deleted since, by whomever; or the job died once more.
       (void)reader.Ask("delete " + std::string(note.Argument()));
       continue;

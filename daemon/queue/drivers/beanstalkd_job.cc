@@ -184,17 +184,18 @@ void ReadBody(std::string_view body, std::string_view stem, std::string_view tub
   job.payload = body;
 }
 
-std::string MakeNote(const Job& job, std::string_view error, std::int64_t at_ms) {
+std::string MakeNote(const Job& job, std::string_view error, std::int64_t at_ms,
+                     std::uint64_t reserves) {
   std::string note = "{\"id\":";
   json::AppendString(note, job.id);
   note += ",\"error\":";
   note += json::IsJson(error) ? error : "{}";
   return note + ",\"attempts\":" + std::to_string(job.attempt) +
          ",\"deliveries\":" + std::to_string(job.deliveries) + ",\"at\":" + std::to_string(at_ms) +
-         "}";
+         ",\"reserves\":" + std::to_string(reserves) + "}";
 }
 
-DeadLetter ReadNote(std::string_view body) {
+DeadLetter ReadNote(std::string_view body, std::uint64_t& reserves) {
   DeadLetter letter;
   json::Object object;
   if (json::Object::Parse(body, object) != json::JsonError::kNone) return letter;
@@ -203,6 +204,7 @@ DeadLetter ReadNote(std::string_view body) {
   letter.attempts = SmallNumber(object.Find("attempts"));
   letter.deliveries = SmallNumber(object.Find("deliveries"));
   letter.failed_at_ms = json::ReadInt(object.Find("at")).value_or(0);
+  reserves = static_cast<std::uint64_t>(json::ReadInt(object.Find("reserves")).value_or(0));
   return letter;
 }
 

@@ -43,9 +43,11 @@ struct Past {
 void ReadBody(std::string_view body, std::string_view stem, std::string_view tube, Job& job);
 
 /// The note on a job that failed for good.
-[[nodiscard]] std::string MakeNote(const Job& job, std::string_view error, std::int64_t at_ms);
+/// `reserves`: of the job, as the server counts them. They tell this burial from earlier ones.
+[[nodiscard]] std::string MakeNote(const Job& job, std::string_view error, std::int64_t at_ms,
+                                   std::uint64_t reserves);
 /// All but task and payload; an empty id: this is no note.
-[[nodiscard]] DeadLetter ReadNote(std::string_view body);
+[[nodiscard]] DeadLetter ReadNote(std::string_view body, std::uint64_t& reserves);
 
 /// A line "name: value" of the server's statistics; empty when it is missing.
 [[nodiscard]] std::string_view Statistic(std::string_view yaml, std::string_view name);

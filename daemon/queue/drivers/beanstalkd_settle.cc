@@ -58,7 +58,7 @@ void BeanstalkdQueue::WriteNote(const Hold& hold, const Update& update) {
   told.deliveries = job.deliveries;
   (void)desk_.Ask("use " + TubeOfNotes(stem()));
   desk_.SendWithBody("put " + std::to_string(NotePriority(at_ms)) + " 0 60",
-                     MakeNote(told, update.bytes, at_ms));
+                     MakeNote(told, update.bytes, at_ms, hold.reserves));
   const Answer note = desk_.Await();
   if (settings_.dead_letter_retention == Duration{0}) return;
   // A job can be kicked and buried again: the number of its reserves tells this burial from others.

@@ -221,5 +221,38 @@ TEST_CASE("last words that are no UTF-8 become valid", "[protocol]") {
   CHECK(Object::Parse(error, object) == JsonError::kNone);
 }
 
+TEST_CASE("an error that is too long keeps what it is", "[protocol]") {
+  constexpr std::size_t kMost = 4096;
+  std::string scratch;
+  const std::string small = R"({"message":"boom","data":[1, 2]})";
+  CHECK(ShortenError(small, kMost, scratch) == small);
+
+  const auto shorten = [&](const std::string& message, const std::string& rest) {
+    std::string error;
+    error += R"({"message":)";
+    AppendString(error, message);
+    error += rest + "}";
+    return std::string(ShortenError(error, kMost, scratch));
+  };
+  const std::string data = R"(,"data":")" + std::string(kMost, 'd') + "\"";
+  CHECK(shorten("boom", R"(,"class":"E","code":"c","trace":"t")" + data) ==
+        R"({"message":"boom","code":"c","class":"E","trace":"t","shortened":true})");
+
+  const std::string cut = shorten(std::string(kMost, 'x'), "");
+  CHECK(cut.size() <= kMost);
+  CHECK(cut.starts_with(R"({"message":"xxx)"));
+  CHECK(cut.ends_with(R"(xxx","shortened":true})"));
+
+  // Each byte is six in JSON, and a character is cut in two.
+  for (const std::string& one : {std::string("\x01"), std::string("\xc3\xa9"), std::string("\"")}) {
+    std::string message = "a";
+    while (message.size() < kMost) message += one;
+    const std::string shown = shorten(message, "");
+    CHECK(shown.size() <= kMost);
+    CHECK(shown.size() > kMost / 4);
+    CHECK(IsJson(shown));
+  }
+}
+
 }  // namespace
 }  // namespace workman::protocol
