@@ -332,6 +332,12 @@ class TestCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, path, ignore_errors=True)
         return pathlib.Path(path)
 
+    def check_queue(self, **queue):
+        """What `workman --check` says of a profile with such a queue."""
+        daemon = self.daemon(start=False, queue=queue)
+        return subprocess.run([WORKMAND, "--check", str(daemon.path)], capture_output=True, text=True,
+                              timeout=DEADLINE, env=daemon.environment)
+
     def run_program(self, command, **environment):
         """What a program says on stdout; it must end well."""
         result = subprocess.run(command, capture_output=True, text=True, timeout=120,

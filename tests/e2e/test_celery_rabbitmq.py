@@ -75,6 +75,18 @@ for queue in ('one', 'two'):
 
         self.assertEqual(len(left), 5)
 
+    def test_bad_keys_are_told_by_name(self):
+        for key, value, sentence in (
+                ("result_backend", "memcached://x", "must be broker (for rpc://), none, or a URL"),
+                ("result_backend", "redis://x/y", "number of a database"),
+                ("queues", ["amq.x"], 'must not begin with "amq."'),
+                ("quorum", "true", "quorum")):
+            said = self.check_queue(**{**self.queue, key: value})
+
+            self.assertEqual(said.returncode, 2, said.stderr)
+            self.assertIn(f"queue.{key}", said.stderr)
+            self.assertIn(sentence, said.stderr)
+
     def test_a_dead_letter_shows_its_arguments_and_is_retried(self):
         daemon = self.start(max_attempts=1)
         self.python("app.send_task('Fail', [], {'message': 'no luck'}, task_id='one')")

@@ -211,18 +211,21 @@ class Several(TestCase):
 
     def test_a_partition_that_moves_takes_no_running_job_along(self):
         first = self.start(max_workers=2)
+        end = self.folder() / "end"
         for partition in range(self.partitions):
-            self.broker.produce(TOPIC, '{"s":12}', headers={"task": "Sleep"}, partition=partition)
+            self.broker.produce(TOPIC, json.dumps({"path": str(end)}), headers={"task": "Hold"},
+                                partition=partition)
         first.wait_record("job", count=2)
 
         second = self.daemon(queue=self.queue(topic=TOPIC), name="other")
 
         first.wait_event("partitions wait for running jobs")
         self.assertEqual(first.find("partitions given up", topic=TOPIC), [])
+        end.touch()
         first.wait_counts(done=2)
         first.wait_event("partitions given up", topic=TOPIC)
         self.receives(second, first)
-        self.assertEqual(second.records("job", task="Sleep"), [])
+        self.assertEqual(second.records("job", task="Hold"), [])
 
     def receives(self, daemon, producer):
         """Waits until a job comes to `daemon`: it has its partitions."""

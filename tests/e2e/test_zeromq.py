@@ -123,7 +123,7 @@ class Profile(zeromq_peer.TestCase):
     def test_check_tells_when_jobs_are_lost(self):
         for key, words in (("pull", "the daemon stops, crashes or is killed"),
                            ("router", "the daemon crashes or is killed")):
-            result = self.check(**{key: self.endpoint()})
+            result = self.check_queue(driver="zeromq", **{key: self.endpoint()})
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertIn(f"queue zeromq: jobs are lost if {words}", result.stdout)
 
@@ -149,7 +149,7 @@ class Profile(zeromq_peer.TestCase):
                 ({"router": ipc, "hwm": 5}, "hwm"),
                 ({"router": ipc, "url": "tcp://127.0.0.1:5555"}, "url")):
             with self.subTest(queue=queue):
-                result = self.check(**queue)
+                result = self.check_queue(driver="zeromq", **queue)
                 self.assertEqual(result.returncode, 2, result.stdout)
                 self.assertRegex(result.stderr, sentence)
 

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 
 import harness
 import peer
@@ -39,12 +38,6 @@ class TestCase(harness.TestCase):
     def start(self, key="router", endpoint=None, bind=True, **profile):
         return self.daemon(queue={"driver": "zeromq", key: endpoint or self.endpoint(), "bind": bind},
                            **profile)
-
-    def check(self, **queue):
-        """What workmand --check says of such a queue."""
-        daemon = self.daemon(start=False, queue={"driver": "zeromq", **queue})
-        return subprocess.run([harness.WORKMAND, "--check", str(daemon.path)], capture_output=True,
-                              text=True, timeout=harness.DEADLINE)
 
     def ask(self, socket, task, args, *more):
         socket.send_multipart([task.encode(), json.dumps(args).encode(), *more])

@@ -254,6 +254,13 @@ def sleep(worker, job):
     job.done(job.args)
 
 
+def hold(_worker, job):
+    """{"path"}: runs until there is such a file."""
+    while not os.path.exists(job.get("path")):
+        time.sleep(0.01)
+    job.done()
+
+
 def spin(_worker, job):
     until = time.monotonic() + job.get("s", 0)
     while time.monotonic() < until:
@@ -342,7 +349,8 @@ def whole(_worker, job):
 
 TASKS = {"Echo": echo, "Sleep": sleep, "Spin": spin, "Fail": fail, "Abort": abort, "Exit": leave,
          "Note": note, "Raw": raw, "CloseStdout": close_stdout, "CloseStdin": close_stdin,
-         "Flood": flood, "Grandchild": grandchild, "Whole": whole, "KillParent": kill_parent}
+         "Flood": flood, "Grandchild": grandchild, "Whole": whole, "KillParent": kill_parent,
+         "Hold": hold}
 
 if __name__ == "__main__":
     Worker().main()
