@@ -17,12 +17,19 @@ end
 local function tell_queue(queue)
   if style ~= 'celery' then redis.call('SADD', root .. 'queues', queue) end
 end
--- What an element is called: its class, and the id that it came with, if any.
-local function name_of(j)
-  if type(j) ~= 'table' then return nil end
-  if style ~= 'celery' then return j.class, j.jid end
-  if type(j.headers) ~= 'table' then return nil end
-  return j.headers.task, j.headers.id
+-- What an element is called: its class, and the id that it came with, if any. Resque writes the class
+-- first; whether the rest is JSON is found out by who reads it.
+local function name_of(element)
+  local class, id = style == 'resque' and string.match(element, '^{"class":"([^"\\\\]+)",')
+  if class then return class end
+  local ok, j = pcall(cjson.decode, element)
+  if not ok or type(j) ~= 'table' then return nil end
+  if style ~= 'celery' then
+    class, id = j.class, j.jid
+  elseif type(j.headers) == 'table' then
+    class, id = j.headers.task, j.headers.id
+  end
+  return type(class) == 'string' and class or nil, type(id) == 'string' and id or nil
 end
 
 local function split(element)
@@ -32,10 +39,31 @@ local function split(element)
   end
   return element, {}
 end
+-- The id comes first: waits() looks for it there.
 local function join(body, meta)
-  local text = string.gsub(string.sub(cjson.encode(meta), 2, -2), '[{}]',
-                           {['{'] = '\\u007b', ['}'] = '\\u007d'})
-  return string.match(body, '^(.*)}%s*$') .. ',"workman":{' .. text .. '}}'
+  local id, rest = meta.id, {}
+  for name, value in pairs(meta) do
+    if name ~= 'id' then rest[name] = value end
+  end
+  local text = cjson.encode(id)
+  if next(rest) then text = text .. ',' .. string.sub(cjson.encode(rest), 2, -2) end
+  text = string.gsub(text, '[{}]', {['{'] = '\\u007b', ['}'] = '\\u007d'})
+  return string.match(body, '^(.*)}%s*$') .. ',"workman":{"id":' .. text .. '}}'
+end
+-- 1 when a caller of ours waits for the job.
+local function waits(element)
+  local at = string.find(element, ',"workman":{"id":"', 1, true)
+  if not at then return 0 end
+  return redis.call('EXISTS', S .. ':waiters:' .. string.match(element, '^[^"]*', at + 18))
+end
+-- What is held of a job: {queue, element, id, 1 = it is no job}. The id is for one without an id of ours.
+-- Returns its queue, its body, its meta with this delivery counted, and what is put back of it as it is.
+local function unhold(packed)
+  local queue, element, id, broken = unpack(cmsgpack.unpack(packed))
+  local body, meta = split(element)
+  meta.id = meta.id or id
+  meta.seen = (meta.seen or 0) + 1
+  return queue, body, meta, broken == 1 and element
 end
 
 local function place(queue, element, delay, where, command)
@@ -68,9 +96,9 @@ local function fall_due()
       tell_queue(queue)
       place(queue, element, 0)
     end
-    local next = redis.call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
-    if next then
-      local left = math.max(math.ceil(next * unit - t), 0)
+    local following = redis.call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
+    if following then
+      local left = math.max(math.ceil(following * unit - t), 0)
       if due < 0 or left < due then due = left end
     end
   end
@@ -92,7 +120,7 @@ const char* const kListPut = "return put(4)";
 // Returns {bell, ms until something falls due or -1, jobs}.
 const char* const kListFetch = R"lua(
 local n, lease, tasks = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local wanted, out, t = {}, {}, now()
+local wanted, t = {}, now()
 for i = 7, 6 + tasks do wanted[ARGV[i]] = true end
 local due = fall_due()
 -- Holds that are over go back to where they came from, with one delivery more.
@@ -102,48 +130,67 @@ for _, handle in ipairs(redis.call('ZRANGEBYSCORE', S .. ':leases', '-inf', ms(t
   local packed = redis.call('HGET', S .. ':held', handle)
   if packed then
     redis.call('HDEL', S .. ':held', handle)
-    local queue, body, meta = unpack(cmsgpack.unpack(packed))
-    place(queue, meta.broken and body or join(body, meta), 0, '', push_first)
+    local queue, body, meta, whole = unhold(packed)
+    place(queue, whole or join(body, meta), 0, '', push_first)
   end
 end
-local function hold(queue, element, class, id)
-  local body, meta = split(element)
-  meta.id = meta.id or (type(id) == 'string' and id)
-    or string.format('w%.0f', redis.call('INCR', S .. ':next'))
-  meta.seen = (meta.seen or 0) + 1
-  meta.broken = not class or nil
-  local handle = string.format('%.0f', redis.call('INCR', S .. ':next'))
-  redis.call('HSET', S .. ':held', handle, cmsgpack.pack({queue, body, meta}))
-  redis.call('ZADD', S .. ':leases', ms(t + lease), handle)
-  out[#out + 1] = {handle, queue, body, class or '', meta.id, meta.seen,
-                   meta.ends or 0, meta.max or 0, meta.unique or '', meta.whole or 0,
-                   redis.call('EXISTS', S .. ':waiters:' .. meta.id)}
-end
+local taken = {}
 local function take(queue)
-  local key, skipped = queue_key(queue), 0
-  while #out < n and skipped < 1000 do
+  -- `front`: how many were taken of the page before any was left, and go with one command.
+  local key, skipped, front = queue_key(queue), 0, 0
+  local function cut()
+    if front == 0 then return end
+    redis.call('LTRIM', key, first == 0 and front or 0, first == 0 and -1 or -(front + 1))
+    front = 0
+  end
+  while #taken < n and skipped < 1000 do
     -- Only behind jobs that stay it pays to look at more than are wanted.
-    local count = skipped == 0 and n - #out or math.max(n - #out, 50)
+    local count = skipped == 0 and n - #taken or math.max(n - #taken, 50)
     local page = first == 0 and redis.call('LRANGE', key, skipped, skipped + count - 1)
       or redis.call('LRANGE', key, -(skipped + count), -(skipped + 1))
     if #page == 0 then return end
     for p = 1, #page do
-      if #out >= n then return end
+      if #taken >= n then break end
       local element = page[first == 0 and p or #page + 1 - p]
-      local ok, j = pcall(cjson.decode, element)
-      local class, id = name_of(ok and j)
-      if type(class) ~= 'string' then class = nil end
-      if not class or wanted[class] then
-        redis.call('LREM', key, first == 0 and 1 or -1, element)
-        hold(queue, element, class, id)
-      else
+      local class, id = name_of(element)
+      if class and not wanted[class] then
+        cut()
         skipped = skipped + 1
+      else
+        if skipped == 0 then
+          front = front + 1
+        else
+          redis.call('LREM', key, first == 0 and 1 or -1, element)
+        end
+        taken[#taken + 1] = {queue, element, class, id}
       end
     end
+    cut()
   end
 end
 if tasks > 0 then
   for i = 7 + tasks, #ARGV do take(ARGV[i]) end
+end
+local out, held, leases = {}, {}, {}
+local function keep()
+  redis.call('HSET', S .. ':held', unpack(held))
+  redis.call('ZADD', S .. ':leases', unpack(leases))
+  held, leases = {}, {}
+end
+if #taken > 0 then
+  local last, ends = redis.call('INCRBY', S .. ':next', #taken) - #taken, ms(t + lease)
+  for i, job in ipairs(taken) do
+    local queue, element, class, id = unpack(job, 1, 4)
+    local handle = string.format('%.0f', last + i)
+    id = id or 'w' .. handle
+    held[#held + 1] = handle
+    held[#held + 1] = cmsgpack.pack({queue, element, id, class and 0 or 1})
+    leases[#leases + 1] = ends
+    leases[#leases + 1] = handle
+    out[i] = {handle, queue, element, class or '', id, waits(element)}
+    if #held >= 1000 then keep() end
+  end
+  if #held > 0 then keep() end
 end
 return {bell(), due, out}
 )lua";
@@ -156,11 +203,11 @@ local handle, task, kind, bytes, delay, ttl = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
   tonumber(ARGV[8]), ARGV[12]
 local packed = redis.call('HGET', S .. ':held', handle)
 if not packed then return 'lost' end
-local queue, body, meta = unpack(cmsgpack.unpack(packed))
 if kind == 'extend' then
   redis.call('ZADD', S .. ':leases', ms(now() + delay), handle)
   return 'ok'
 end
+local queue, body, meta, whole = unhold(packed)
 if kind == 'progress' or kind == 'data' then
   tell(meta.id, kind, bytes, ARGV[10], ARGV[11], ttl)
   return 'ok'
@@ -175,7 +222,7 @@ elseif kind == 'retry' then
   place(queue, join(ARGV[13] == '' and body or ARGV[13], meta), delay, 'retry')
 elseif kind == 'abort' then
   if ARGV[9] == '1' then meta.seen = meta.seen - 1 end
-  place(queue, meta.broken and body or join(body, meta), delay, 'schedule', push_first)
+  place(queue, whole or join(body, meta), delay, 'schedule', push_first)
 end
 local i = 15
 for _ = 1, tonumber(ARGV[14]) do
@@ -195,18 +242,26 @@ return 'ok'
 // and of each the number of its words and these. Jobs that nobody waits for, and without a unique
 // key. Returns for each whether it was ours still.
 const char* const kListDone = R"lua(
-local answers, i = {}, 4
+local answers, gone, counts, i = {}, {}, {}, 4
 while i <= #ARGV do
   local good = redis.call('HDEL', ARGV[1] .. ':held', ARGV[i]) == 1
-  if good then redis.call('ZREM', ARGV[1] .. ':leases', ARGV[i]) end
+  if good then gone[#gone + 1] = ARGV[i] end
   answers[#answers + 1] = good and 'ok' or 'lost'
   local commands = tonumber(ARGV[i + 1])
   i = i + 2
   for _ = 1, commands do
     local size = tonumber(ARGV[i])
-    if good then redis.call(unpack(ARGV, i + 1, i + size)) end
+    if good and ARGV[i + 1] == 'INCR' then
+      counts[ARGV[i + 2]] = (counts[ARGV[i + 2]] or 0) + 1
+    elseif good then
+      redis.call(unpack(ARGV, i + 1, i + size))
+    end
     i = i + size + 1
   end
+end
+for key, count in pairs(counts) do redis.call('INCRBY', key, count) end
+for from = 1, #gone, 1000 do
+  redis.call('ZREM', ARGV[1] .. ':leases', unpack(gone, from, math.min(from + 999, #gone)))
 end
 return answers
 )lua";

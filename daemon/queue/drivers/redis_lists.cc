@@ -71,31 +71,32 @@ void Lists::AddFetch(Args& words, const Caller& caller, const FetchOrder& order)
 }
 
 Hold Lists::Read(const redisReply* row, std::string& broken) const {
-  // handle, queue, body, class, id, seen, ends, max, unique, whole, somebody waits
+  // handle, queue, element, class, id, somebody waits
   const auto text = [row](std::size_t i) { return std::string(Text(At(row, i))); };
-  const auto number = [row](std::size_t i) { return static_cast<int>(Number(At(row, i))); };
   Hold hold;
-  hold.extra = text(2);
-  Meta meta{text(4), text(8), number(6), number(5), number(7), number(9)};
+  Meta meta;
+  hold.extra = WithoutMeta(Text(At(row, 2)), meta);
   hold.words = {text(0), text(1), std::to_string(meta.whole)};
   Job& job = hold.job;
   job.task = text(3);
-  job.id = meta.id;
+  job.id = meta.id.empty() ? text(4) : meta.id;
   job.unique = meta.unique;
   job.max_attempts = meta.max;
   job.attempt = meta.ends + 1;
-  job.deliveries = meta.seen;
-  job.wants_result = number(10) > 0;
+  job.deliveries = meta.seen + 1;
+  job.wants_result = Number(At(row, 5)) > 0;
   job.wants_progress = job.wants_result;
   broken = ReadBody(hold, meta.whole);
   return hold;
 }
 
 std::string Lists::ReadBody(Hold& hold, int whole) const {
-  const std::string arguments = hold.job.task.empty() ? "" : MemberText(hold.extra, "args");
-  if (!arguments.starts_with('[') && !(arguments.empty() && !hold.job.task.empty())) {
-    return "this is no job: it must be a JSON object with a class and an array args";
-  }
+  constexpr const char* kNoJob =
+      "this is no job: it must be a JSON object with a class and an array args";
+  workman::protocol::Object members;
+  if (hold.job.task.empty() || !element::ReadMembers(hold.extra, members)) return kNoJob;
+  const std::string_view arguments = members.Find("args");
+  if (!arguments.empty() && !arguments.starts_with('[')) return kNoJob;
   hold.job.payload = ToPayload(arguments, whole);
   ReadMore(hold.extra, hold.job);
   return {};
