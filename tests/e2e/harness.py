@@ -352,7 +352,8 @@ class TestCase(unittest.TestCase):
         return daemon.start(wait) if start else daemon
 
     def close(self, daemon):
-        failed = getattr(getattr(self, "_outcome", None), "success", True) is False
+        result = self._outcome.result
+        failed = any(test is self for test, _ in result.failures + result.errors)
         if wrong := daemon.close():
             self.fail(f"{wrong}\n{daemon.tail()}")
         if failed:

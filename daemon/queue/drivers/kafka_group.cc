@@ -28,6 +28,7 @@ void Group::Open(Membership membership) {
   rd_kafka_conf_set_opaque(conf, this);
   rd_kafka_conf_set_rebalance_cb(conf, OnRebalance);
   rd_kafka_conf_set_error_cb(conf, OnError);
+  WatchJoining(conf, this);
   const auto text = [](Duration time) { return std::to_string(time.count()); };
   const Duration session = membership_.session_timeout;
   const std::vector<std::pair<std::string, std::string>> properties = {
@@ -66,6 +67,33 @@ void Group::Open(Membership membership) {
   thread_ = std::thread([this] { Serve(); });
 }
 
+/// The library tells nobody when it joins the group anew: only that a request went out, and that an
+/// answer came. In between a commit waits behind the request, and is then of an old generation, for
+/// which the library gives up all partitions (2.0.2).
+void Group::WatchJoining(rd_kafka_conf_t* conf, Group* group) {
+  constexpr const char* kName = "workman";
+  // Kafka's numbers of these requests.
+  constexpr std::int16_t kJoinGroup = 11;
+  constexpr std::int16_t kSyncGroup = 14;
+  static constexpr auto kOnSent = [](rd_kafka_t*, int, const char*, std::int32_t, std::int16_t key,
+                                     std::int16_t, std::int32_t, std::size_t, void* self) {
+    if (key == kJoinGroup) static_cast<Group*>(self)->joining_ = true;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  };
+  static constexpr auto kOnReceived = [](rd_kafka_t*, int, const char*, std::int32_t,
+                                         std::int16_t key, std::int16_t, std::int32_t, std::size_t,
+                                         std::int64_t, rd_kafka_resp_err_t, void* self) {
+    if (key == kSyncGroup) static_cast<Group*>(self)->joining_ = false;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  };
+  constexpr auto kOnNew = [](rd_kafka_t* handle, const rd_kafka_conf_t*, void* self, char*,
+                             std::size_t) {
+    (void)rd_kafka_interceptor_add_on_request_sent(handle, kName, kOnSent, self);
+    return rd_kafka_interceptor_add_on_response_received(handle, kName, kOnReceived, self);
+  };
+  (void)rd_kafka_conf_interceptor_add_on_new(conf, kName, kOnNew, group);
+}
+
 void Group::Close(bool politely) noexcept {
   if (handle_ == nullptr) return;
   {
@@ -100,6 +128,7 @@ void Group::Close(bool politely) noexcept {
   leaving_.reset();
   leave_at_ = kNever;
   shared_out_ = stop_ = closing_ = given_up_ = false;
+  joining_ = false;
   trouble_.clear();
 }
 
@@ -276,6 +305,8 @@ void Group::FinishRevoke(bool now) {
     list = std::move(leaving_);
     leave_at_ = kNever;
     for (int i = 0; i < list->cnt; ++i) partitions_.erase(list->elems[i].partition);
+    // What is given up in good order is shared out anew, in a moment.
+    joining_ = !now;
   }
   rd_kafka_error_t* const error = rd_kafka_incremental_unassign(handle_.get(), list.get());
   if (list->cnt > 0) {

@@ -6,6 +6,7 @@
 // a while at most: moved at once, they would run twice.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <librdkafka/rdkafka.h>
 #include <map>
@@ -118,6 +119,7 @@ class Group {
   static void OnRebalance(rd_kafka_t* handle, rd_kafka_resp_err_t error,
                           rd_kafka_topic_partition_list_t* list, void* self);
   static void OnError(rd_kafka_t* handle, int error, const char* why, void* self);
+  static void WatchJoining(rd_kafka_conf_t* conf, Group* group);
 
   void Serve();
   void Assign(rd_kafka_topic_partition_list_t* list);
@@ -131,6 +133,7 @@ class Group {
   void PauseFull();
   void SetPaused(std::int32_t number, bool paused);
   [[nodiscard]] ListPtr PositionsOf(const std::set<std::int32_t>& partitions) const;
+  void AwaitJoined() const;
   bool CommitOnce(const std::set<std::int32_t>& partitions, TimePoint deadline,
                   std::set<std::int32_t>& refused);
 
@@ -141,6 +144,8 @@ class Group {
   QueuePtr answers_;  ///< to commits
   std::uint64_t last_commit_ = 0;
   std::thread thread_;
+  /// Between our request to join and the group's share for us. Set by threads of the library, too.
+  std::atomic<bool> joining_ = false;
 
   mutable std::mutex mutex_;  ///< guards what follows
   std::map<std::int32_t, Partition> partitions_;

@@ -185,7 +185,13 @@ bool Group::CommitOnce(const std::set<std::int32_t>& partitions, TimePoint deadl
   return true;
 }
 
+void Group::AwaitJoined() const {
+  const TimePoint deadline = After(Clock::now(), membership_.session_timeout + kPatience);
+  while (joining_ && Clock::now() < deadline) std::this_thread::sleep_for(Duration{10});
+}
+
 std::set<std::int32_t> Group::Commit(const std::set<std::int32_t>& partitions) {
+  AwaitJoined();
   const TimePoint deadline = After(Clock::now(), kPatience);
   std::set<std::int32_t> refused;
   while (!CommitOnce(partitions, deadline, refused)) {
