@@ -26,9 +26,9 @@ void AppendPing(std::string& out, std::string_view id);
 std::string MakeError(std::string_view code, std::string_view message,
                       std::string_view last_words = {});
 
-/// `error`, a raw error object, with no more than `most` bytes (at least 1 KiB): a longer one keeps its
-/// code and class and the beginnings of message and trace, and has `"shortened":true` instead of the
-/// rest. The result lies in `error` or in `scratch`.
+/// `error`, a raw error object, with no more than `most` bytes (at least 1 KiB): a longer one keeps
+/// its code and class and the beginnings of message and trace, and has `"shortened":true` instead
+/// of the rest. The result lies in `error` or in `scratch`.
 std::string_view ShortenError(std::string_view error, std::size_t most, std::string& scratch);
 
 }  // namespace workman::protocol

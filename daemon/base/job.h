@@ -55,8 +55,8 @@ enum class Outcome : std::uint8_t {
   kTimeout,  ///< ended by its own time limit
 };
 
-/// No error that a driver is given is longer, whatever a worker says: queues keep it beside the job,
-/// in places that are small (a header, a job of its own).
+/// No error that a driver is given is longer, whatever a worker says: queues keep it beside the
+/// job, in places that are small (a header, a job of its own).
 inline constexpr std::size_t kLongestError = 32'768;
 
 /// One message to the driver about a job that it handed out.

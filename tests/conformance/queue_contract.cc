@@ -55,8 +55,8 @@ QueueOptions::Value Value(std::string text) {
   return value;
 }
 
-/// Which program serves the driver, or DRIVER/ENGINE, and the key and the text before the address by
-/// which the driver is told of it.
+/// Which program serves the driver, or DRIVER/ENGINE, and the key and the text before the address
+/// by which the driver is told of it.
 struct DriverServer {
   const char* what;
   ServerProgram (*program)();

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 import harness
+import programs
 
 # Debian's Celery belongs to Debian's Python, whichever this one is.
 PYTHON = "/usr/bin/python3"
@@ -33,7 +34,7 @@ def installed():
         [PYTHON, "-c", "import celery, redis"], capture_output=True).returncode == 0
 
 
-class TestCase(harness.TestCase):
+class TestCase(programs.Programs, harness.TestCase):
     """`broker` and `backend` are URLs, of Celery; `queue` is the profile's block."""
 
     def setUp(self):

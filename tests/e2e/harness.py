@@ -332,19 +332,6 @@ class TestCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, path, ignore_errors=True)
         return pathlib.Path(path)
 
-    def check_queue(self, **queue):
-        """What `workman --check` says of a profile with such a queue."""
-        daemon = self.daemon(start=False, queue=queue)
-        return subprocess.run([WORKMAND, "--check", str(daemon.path)], capture_output=True, text=True,
-                              timeout=DEADLINE, env=daemon.environment)
-
-    def run_program(self, command, **environment):
-        """What a program says on stdout; it must end well."""
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120,
-                                env={**os.environ, **environment})
-        self.assertEqual(result.returncode, 0, f"{command}: {result.stdout}{result.stderr}")
-        return result.stdout
-
     def daemon(self, start=True, wait="ready", folder=None, command_line=(), **profile):
         """A daemon that is stopped, and checked for processes left, after the test."""
         daemon = Daemon(folder or self.folder(), profile, command_line)
@@ -352,11 +339,10 @@ class TestCase(unittest.TestCase):
         return daemon.start(wait) if start else daemon
 
     def close(self, daemon):
-        result = self._outcome.result
-        failed = any(test is self for test, _ in result.failures + result.errors)
+        said = self._outcome.result.failures + self._outcome.result.errors
         if wrong := daemon.close():
             self.fail(f"{wrong}\n{daemon.tail()}")
-        if failed:
+        if any(test is self for test, _ in said):
             print(f"log of {self.id()}:\n{daemon.tail(60)}", file=sys.stderr)
 
 

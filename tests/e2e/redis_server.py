@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 import harness
+import programs
 
 PROGRAM = "redis-server"
 
@@ -72,7 +73,7 @@ class Server:
         return rest.decode()
 
 
-class TestCase(harness.TestCase):
+class TestCase(programs.Programs, harness.TestCase):
     """With one server for the class; its keys are deleted before each test."""
 
     @classmethod

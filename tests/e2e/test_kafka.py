@@ -214,7 +214,7 @@ class Several(TestCase):
         first = self.start(max_workers=2)
         end = self.folder() / "end"
         for partition in range(self.partitions):
-            self.broker.produce(TOPIC, json.dumps({"path": str(end)}), headers={"task": "Hold"},
+            self.broker.produce(TOPIC, json.dumps({"path": str(end)}), headers={"task": "Sleep"},
                                 partition=partition)
         first.wait_record("job", count=2)
         second = self.daemon(queue=self.queue(topic=TOPIC), name="other")
@@ -239,7 +239,7 @@ class Several(TestCase):
             first, second = self.move_a_partition()
 
         self.assertTrue(self.are_committed(first))
-        self.assertEqual(second.records("job", task="Hold"), [])
+        self.assertEqual(second.records("job", task="Sleep"), [])
 
     def are_committed(self, daemon):
         return not daemon.find("queue down") and not daemon.find("job completed late")

@@ -4,6 +4,7 @@ import json
 import socket
 
 import harness
+import programs
 import peer
 
 zmq = peer.library("zmq", "python3-zmq")
@@ -15,7 +16,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class TestCase(harness.TestCase):
+class TestCase(programs.Programs, harness.TestCase):
     def setUp(self):
         self.context = zmq.Context()
         self.addCleanup(self.context.term)

@@ -84,10 +84,8 @@ class Job:
         self.raw = raw_args(line)
 
     def get(self, key, default=None):
-        if not isinstance(self.args, dict):
-            return default
-        # What a task of Celery has by name.
-        return self.args.get(key, self.args.get("kwargs", {}).get(key, default))
+        named = self.args if isinstance(self.args, dict) else {}
+        return named.get(key, named.get("kwargs", {}).get(key, default))  # kwargs: of Celery
 
     def done(self, result=None):
         send(type="done", id=self.id, result=result)
@@ -232,7 +230,10 @@ def note(_worker, job):
 
 
 def sleep(worker, job):
-    """{"s", "on_cancel": "fail"|"done", "extend_ms"}: reads its input if told to react."""
+    """{"s", "path": until it is there, "on_cancel": "fail"|"done", "extend_ms"}: reads its input if
+    told to react."""
+    while not os.path.exists(job.get("path", "/")):
+        time.sleep(0.01)
     if job.get("extend_ms"):
         send(type="heartbeat", id=job.id, extend_ms=job.get("extend_ms"))
     until = time.monotonic() + job.get("s", 0)
@@ -252,13 +253,6 @@ def sleep(worker, job):
                 job.done("cancelled")
             return
     job.done(job.args)
-
-
-def hold(_worker, job):
-    """{"path"}: runs until there is such a file."""
-    while not os.path.exists(job.get("path")):
-        time.sleep(0.01)
-    job.done()
 
 
 def spin(_worker, job):
@@ -349,8 +343,7 @@ def whole(_worker, job):
 
 TASKS = {"Echo": echo, "Sleep": sleep, "Spin": spin, "Fail": fail, "Abort": abort, "Exit": leave,
          "Note": note, "Raw": raw, "CloseStdout": close_stdout, "CloseStdin": close_stdin,
-         "Flood": flood, "Grandchild": grandchild, "Whole": whole, "KillParent": kill_parent,
-         "Hold": hold}
+         "Flood": flood, "Grandchild": grandchild, "Whole": whole, "KillParent": kill_parent}
 
 if __name__ == "__main__":
     Worker().main()
