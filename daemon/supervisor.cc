@@ -18,12 +18,21 @@ constexpr std::size_t kMaxRequest = std::size_t{32} << 20U;
 /// Fewer missing jobs than this do not make the pump turn while work is in hand.
 constexpr std::uint64_t kGrantStep = 64;
 
+/// Jobs that are lost with the daemon are held in small numbers, as the network's buffers do.
+constexpr int kMostHeldOfLossy = 64;
+
 constexpr std::initializer_list<int> kSignals{SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
                                               SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
 
 std::uint64_t KernelSeed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32U) | device();
+}
+
+/// Jobs that are held are kept from others, but where they come back at once, or are ours anyhow.
+int MostHeld(const Caps& caps) {
+  if (caps.Has(Cap::kInstantRequeue) || caps.Has(Cap::kLease)) return kMostHeld;
+  return caps.Has(Cap::kAtLeastOnce) ? 0 : kMostHeldOfLossy;
 }
 
 }  // namespace
@@ -58,8 +67,7 @@ Result<void> Supervisor::Open() {
   if (!driver) return tl::unexpected(driver.error());
   caps_ = (*driver)->GetCaps();
 
-  const QueueTraits traits{caps_.Has(Cap::kRetryDelay),
-                           caps_.Has(Cap::kInstantRequeue) || caps_.Has(Cap::kLease)};
+  const QueueTraits traits{caps_.Has(Cap::kRetryDelay), MostHeld(caps_)};
   core_ = std::make_unique<Core>(CoreOptions{std::make_shared<const Limits>(MakeLimits(*profile_)),
                                              traits, KernelSeed(), workman::protocol::MakeError});
   timer_ = std::make_unique<io::Timer>(loop_, [this] { OnTimer(); });

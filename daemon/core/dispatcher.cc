@@ -11,7 +11,6 @@ constexpr Duration kLongestHold{1'000};
 /// `prefetch: auto` keeps about this much work in hand.
 constexpr double kWorkInHandUs = 20'000;
 constexpr int kMeasuresBeforePrefetch = 20;
-constexpr double kMostPrefetched = 4096;
 }  // namespace
 
 Dispatcher::Dispatcher(Workers& workers, Outbox& outbox, Random& random, QueueTraits traits,
@@ -157,12 +156,12 @@ void Dispatcher::MeasureRun(const Delivery& delivery, TimePoint now) {
 }
 
 std::int64_t Dispatcher::PrefetchRoom() const {
-  if (!traits_.may_hold) return 0;
+  if (traits_.most_held == 0) return 0;
   if (limits_->prefetch) return *limits_->prefetch;
   if (measured_ < kMeasuresBeforePrefetch || mean_run_us_ > kWorkInHandUs) return 0;
   const double jobs =
       static_cast<double>(run_capacity_) * kWorkInHandUs / std::max(mean_run_us_, 1.0);
-  return static_cast<std::int64_t>(std::min(jobs, kMostPrefetched));
+  return static_cast<std::int64_t>(std::min(jobs, static_cast<double>(traits_.most_held)));
 }
 
 std::int64_t Dispatcher::Credit(bool growing) const {

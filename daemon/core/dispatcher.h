@@ -54,10 +54,15 @@ struct JobCounts {
   std::uint64_t settled = 0;   ///< all of them that have left
 };
 
+/// Enough for 20 ms of the shortest jobs.
+inline constexpr int kMostHeld = 4096;
+
 /// What the queue can do, as far as it matters here.
 struct QueueTraits {
   bool retry_delay = true;  ///< a failed job can go back with a delay; else it is retried in hand
-  bool may_hold = true;     ///< holding a job in the daemon harms nobody (instant requeue, lease)
+  /// So many jobs may the daemon hold for busy workers by its own choice; 0: none at all, because
+  /// that would keep them from others.
+  int most_held = kMostHeld;
 };
 
 class Dispatcher {

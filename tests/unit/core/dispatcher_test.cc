@@ -202,7 +202,7 @@ TEST_CASE("parked and undelivered jobs go back without an attempt or a delivery"
 }
 
 TEST_CASE("without a queue that delays a failed job is retried in hand", "[dispatcher]") {
-  World world(PlainLimits(), QueueTraits{false, true});
+  World world(PlainLimits(), QueueTraits{false});
   world.Ready(1);
   world.Job();
   world.Answer(1, Outcome::kFail);
@@ -227,7 +227,7 @@ TEST_CASE("without a queue that delays a failed job is retried in hand", "[dispa
 }
 
 TEST_CASE("a stop gives retries in hand and held jobs back", "[dispatcher]") {
-  World world(PlainLimits(), QueueTraits{false, true});
+  World world(PlainLimits(), QueueTraits{false});
   world.Ready(1);
   world.Job();
   world.Answer(1, Outcome::kFail);
@@ -243,27 +243,38 @@ TEST_CASE("a stop gives retries in hand and held jobs back", "[dispatcher]") {
   CHECK(world.updates[2].kind == Update::Kind::kAbort);
 }
 
+void RunJob(World& world, Duration length) {
+  world.Job();
+  world.now += length;
+  for (const auto& slot : world.core.workers().slots()) {
+    if (slot->state == State::kBusy) world.Answer(slot->id.value, Outcome::kDone);
+  }
+}
+
 TEST_CASE("with automatic prefetch nothing is fetched ahead before twenty outcomes are known",
           "[dispatcher]") {
   Limits limits = PlainLimits(2);
   limits.prefetch.reset();
   World world(limits);
   world.AllReady();
-  const auto run = [&](Duration length) {
-    world.Job();
-    world.now += length;
-    const auto& slots = world.core.workers().slots();
-    for (const auto& slot : slots) {
-      if (slot->state == State::kBusy) world.Answer(slot->id.value, Outcome::kDone);
-    }
-  };
-  for (int i = 0; i < 19; ++i) run(Duration{2});
+  for (int i = 0; i < 19; ++i) RunJob(world, Duration{2});
   CHECK(world.core.Credit() == 2);
-  run(Duration{2});
+  RunJob(world, Duration{2});
   CHECK(world.core.Credit() == 22);  // two workers work off 20 in 20 ms
 
-  for (int i = 0; i < 200; ++i) run(Duration{100});
+  for (int i = 0; i < 200; ++i) RunJob(world, Duration{100});
   CHECK(world.core.Credit() == 2);  // long jobs are not hoarded
+}
+
+TEST_CASE("automatic prefetch holds no more than does harm on the queue", "[dispatcher]") {
+  for (const int most : {0, 8}) {
+    Limits limits = PlainLimits(2);
+    limits.prefetch.reset();
+    World world(limits, QueueTraits{true, most});
+    world.AllReady();
+    for (int i = 0; i < 20; ++i) RunJob(world, Duration{2});
+    CHECK(world.core.Credit() == 2 + most);
+  }
 }
 
 TEST_CASE("a prefetched job that would start too late is given back", "[dispatcher]") {

@@ -51,7 +51,7 @@ TEST_CASE("the last attempt whose follow-up job is refused ends the job", "[sett
 }
 
 TEST_CASE("a queue that cannot delay gets a refused outcome back with its count", "[settlement]") {
-  World world(PlainLimits(), QueueTraits{false, true});
+  World world(PlainLimits(), QueueTraits{false});
   world.Ready(1);
   world.Job();
   const Update settled = EndWithFollowUp(world);
