@@ -148,6 +148,19 @@ class Others(TestCase):
         letter = json.loads(dead_letters.failed(daemon, "list", "--json"))
         self.assertIn("has no header", json.dumps(letter))
 
+    def test_a_record_whose_copy_is_refused_is_not_lost(self):
+        self.broker.produce(TOPIC, "lost?")
+        self.assertEqual(self.broker.do("refuse"), "ok")
+        daemon = self.start()
+        daemon.wait_event("kafka refused a record", topic=TOPIC + ".dead")
+        daemon.stop()
+        places = {self.broker.position(TOPIC, partition=number) for number in range(2)}
+        self.assertEqual(places, {-1001})
+
+        daemon.start()
+
+        dead_letters.wait(daemon, 1)
+
     def test_a_record_of_a_task_that_nobody_serves_holds_nothing_up(self):
         daemon = self.start()
 

@@ -3,8 +3,9 @@
 // in memory. A line on a connection to PORT is a command, and each is answered with a line:
 //
 //   where          HOST:PORT of the broker
-//   topic NAME     makes a topic with PARTITIONS (2); others appear with four when they are asked
-//   for down, up       the broker closes all connections and takes no more; it takes them again
+//   topic NAME     makes a topic with PARTITIONS (2); others appear with four when they are asked for
+//   refuse         the next record that is sent is refused, as one that is too large
+//   down, up       the broker closes all connections and takes no more; it takes them again
 //
 // It ends by a signal, or with whoever started it.
 #include <arpa/inet.h>
@@ -43,6 +44,12 @@ class Broker {
     if (command.starts_with("topic ")) {
       const std::string name = command.substr(6);
       return Said(rd_kafka_mock_topic_create(cluster_, name.c_str(), partitions_, 1));
+    }
+    if (command == "refuse") {
+      constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
+      rd_kafka_mock_push_request_errors(cluster_, kProduce, 1,
+                                        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+      return "ok";
     }
     if (command == "down") return Said(rd_kafka_mock_broker_set_down(cluster_, kBroker));
     if (command == "up") return Said(rd_kafka_mock_broker_set_up(cluster_, kBroker));
