@@ -18,9 +18,6 @@ constexpr std::size_t kMaxRequest = std::size_t{32} << 20U;
 /// Fewer missing jobs than this do not make the pump turn while work is in hand.
 constexpr std::uint64_t kGrantStep = 64;
 
-/// Jobs that are lost with the daemon are held in small numbers, as the network's buffers do.
-constexpr int kMostHeldOfLossy = 64;
-
 constexpr std::initializer_list<int> kSignals{SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
                                               SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
 
@@ -29,10 +26,10 @@ std::uint64_t KernelSeed() {
   return (static_cast<std::uint64_t>(device()) << 32U) | device();
 }
 
-/// Jobs that are held are kept from others, but where they come back at once, or are ours anyhow.
+/// Where a hold keeps a job from others there are none; of what is lost with us, a few.
 int MostHeld(const Caps& caps) {
   if (caps.Has(Cap::kInstantRequeue) || caps.Has(Cap::kLease)) return kMostHeld;
-  return caps.Has(Cap::kAtLeastOnce) ? 0 : kMostHeldOfLossy;
+  return caps.Has(Cap::kAtLeastOnce) ? 0 : 64;
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 // in memory. A line on a connection to PORT is a command, and each is answered with a line:
 //
 //   where          HOST:PORT of the broker
-//   topic NAME     makes a topic with PARTITIONS (2); others appear with four when they are asked for
+//
+//   topic NAME     makes a topic with PARTITIONS (2); others have four
+//
 //   refuse         the next record that is sent is refused, as one that is too large
+//
 //   down, up       the broker closes all connections and takes no more; it takes them again
 //
 // It ends by a signal, or with whoever started it.

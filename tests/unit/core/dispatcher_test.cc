@@ -243,26 +243,18 @@ TEST_CASE("a stop gives retries in hand and held jobs back", "[dispatcher]") {
   CHECK(world.updates[2].kind == Update::Kind::kAbort);
 }
 
-void RunJob(World& world, Duration length) {
-  world.Job();
-  world.now += length;
-  for (const auto& slot : world.core.workers().slots()) {
-    if (slot->state == State::kBusy) world.Answer(slot->id.value, Outcome::kDone);
-  }
-}
-
 TEST_CASE("with automatic prefetch nothing is fetched ahead before twenty outcomes are known",
           "[dispatcher]") {
   Limits limits = PlainLimits(2);
   limits.prefetch.reset();
   World world(limits);
   world.AllReady();
-  for (int i = 0; i < 19; ++i) RunJob(world, Duration{2});
+  for (int i = 0; i < 19; ++i) world.RunJob(Duration{2});
   CHECK(world.core.Credit() == 2);
-  RunJob(world, Duration{2});
+  world.RunJob(Duration{2});
   CHECK(world.core.Credit() == 22);  // two workers work off 20 in 20 ms
 
-  for (int i = 0; i < 200; ++i) RunJob(world, Duration{100});
+  for (int i = 0; i < 200; ++i) world.RunJob(Duration{100});
   CHECK(world.core.Credit() == 2);  // long jobs are not hoarded
 }
 
@@ -272,7 +264,7 @@ TEST_CASE("automatic prefetch holds no more than does harm on the queue", "[disp
     limits.prefetch.reset();
     World world(limits, QueueTraits{true, most});
     world.AllReady();
-    for (int i = 0; i < 20; ++i) RunJob(world, Duration{2});
+    for (int i = 0; i < 20; ++i) world.RunJob(Duration{2});
     CHECK(world.core.Credit() == 2 + most);
   }
 }

@@ -96,6 +96,13 @@ struct World {
     Turn();
     return token;
   }
+  void RunJob(Duration length) {
+    Job();
+    now += length;
+    for (const auto& slot : core.workers().slots()) {
+      if (slot->state == State::kBusy) Answer(slot->id.value, Outcome::kDone);
+    }
+  }
   Core::OutcomeIs Answer(std::uint32_t slot, Outcome kind, std::optional<bool> flag = {}) {
     Slot& place = core.slot(SlotId{slot});
     const DeliveryId id = place.in_flight.empty() ? DeliveryId{} : place.in_flight.front().id;
