@@ -6,8 +6,8 @@ import os
 import pathlib
 import subprocess
 
+import beside
 import harness
-import programs
 
 # Debian's Celery belongs to Debian's Python, whichever this one is.
 PYTHON = "/usr/bin/python3"
@@ -34,7 +34,7 @@ def installed():
         [PYTHON, "-c", "import celery, redis"], capture_output=True).returncode == 0
 
 
-class TestCase(programs.Programs, harness.TestCase):
+class TestCase(beside.Beside, harness.TestCase):
     """`broker` and `backend` are URLs, of Celery; `queue` is the profile's block."""
 
     def setUp(self):

@@ -5,8 +5,8 @@ import socket
 import subprocess
 import tempfile
 
+import beside
 import harness
-import programs
 
 PROGRAM = "redis-server"
 
@@ -73,7 +73,7 @@ class Server:
         return rest.decode()
 
 
-class TestCase(programs.Programs, harness.TestCase):
+class TestCase(beside.Beside, harness.TestCase):
     """With one server for the class; its keys are deleted before each test."""
 
     @classmethod

@@ -3,8 +3,8 @@
 import json
 import socket
 
+import beside
 import harness
-import programs
 import peer
 
 zmq = peer.library("zmq", "python3-zmq")
@@ -16,7 +16,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class TestCase(programs.Programs, harness.TestCase):
+class TestCase(beside.Beside, harness.TestCase):
     def setUp(self):
         self.context = zmq.Context()
         self.addCleanup(self.context.term)
