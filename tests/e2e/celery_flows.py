@@ -143,10 +143,12 @@ app.send_task('Note', ['later'], countdown=2)"""))
 
     def test_a_task_that_is_not_served_here_is_left_to_celery(self):
         daemon = self.start(wait="ready")
-        self.python("app.send_task('Break')")  # Only Celery has it.
+        # Only Celery has it, and only Celery could put what is linked to it.
+        task = "app.send_task('Break', link=app.signature('Echo'))"
+        self.python(task)
         daemon.call("Echo", 1)
 
         self.celery()
 
-        self.assertIn("ValueError it broke", self.result_of("app.send_task('Break')"))
+        self.assertIn("ValueError it broke", self.result_of(task))
         self.assertEqual(daemon.records("job", task="Break"), [])

@@ -182,18 +182,19 @@ void AmqpQueue::Sort(Message message) {
   if (hold.task.empty() && hold.broken.empty()) {
     hold.broken = "the message names no task: neither its type nor a header task";
   }
-  if (!hold.broken.empty()) {
-    Refuse(hold);
-  } else if (hold.message.redelivered && !settings_.quorum) {
+  if (hold.message.redelivered && !settings_.quorum && hold.broken.empty()) {
     // All that the server tells is that it was handed out before. Only a message of its own can
     // keep the count, and without one a job that takes its host down would do so for ever.
     SendAgain(hold, {hold.ends, hold.deliveries, hold.postpone});
-  } else if (!every_task_ && tasks_.count(hold.task) == 0) {
+  } else if (!hold.task.empty() && !every_task_ && tasks_.count(hold.task) == 0) {
+    // Nor is it ours to say that it cannot be run.
     if (warned_.insert(hold.task).second) {
       log::Warn("task not served here",
                 {{"queue", settings_.queues[hold.queue]}, {"task", hold.task}});
     }
     SendAgain(hold, {hold.ends, hold.deliveries - 1, std::max(kElsewhere, hold.postpone)});
+  } else if (!hold.broken.empty()) {
+    Refuse(hold);
   } else if (hold.postpone > Duration{0}) {
     SendAgain(hold, {hold.ends, hold.deliveries - 1, hold.postpone});
   } else {
