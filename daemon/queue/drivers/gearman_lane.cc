@@ -75,6 +75,9 @@ void Lane::FinishConnect() {
     return;
   }
   state_ = State::kGreeting;
+  // It may have been so for a while, unseen by a daemon that is paused: the greeting has its own
+  // time.
+  asked_at_ = Clock::now();
   AppendPacket(out_, PacketType::kEchoRequest, {kBarrierText});
   Flush();
 }
