@@ -1,5 +1,7 @@
 // Settling jobs, and dead letters.
 #include <algorithm>
+#include <deque>
+#include <iterator>
 #include <utility>
 
 #include "daemon/queue/drivers/amqp_queue.h"
@@ -52,22 +54,27 @@ void AmqpQueue::Apply(std::span<const Update> updates, std::span<Applied> answer
 std::vector<DeadLetter> AmqpQueue::DeadLetters(std::size_t limit) {
   std::vector<DeadLetter> letters;
   for (const std::string& queue : settings_.queues) {
+    std::deque<DeadLetter> newest;
     Hold hold;
     while (link_.Look(DeadQueueOf(queue), hold.message)) {
+      dialect_->Read(hold);
       const Properties& properties = hold.message.properties;
       DeadLetter letter;
       letter.id = properties.id();
       letter.task = properties.type();
-      letter.payload = dialect_->Payload(hold);
+      letter.payload = std::move(hold.payload);
       letter.error = properties.Text(kErrorHeader);
       letter.attempts = static_cast<int>(properties.Number(kEndsHeader));
       letter.deliveries = static_cast<int>(properties.Number(kDeliveriesHeader));
       letter.failed_at_ms = properties.Number(kFailedAtHeader);
-      letters.push_back(std::move(letter));
+      newest.push_back(std::move(letter));
+      hold = Hold();
+      // The server has the oldest first.
+      if (newest.size() > limit) newest.pop_front();
     }
     link_.CloseLook();
+    std::move(newest.begin(), newest.end(), std::back_inserter(letters));
   }
-  // The server has the oldest first, and they are to come last, or not at all.
   std::stable_sort(letters.begin(), letters.end(), [](const DeadLetter& a, const DeadLetter& b) {
     return a.failed_at_ms < b.failed_at_ms;
   });

@@ -20,8 +20,9 @@ struct Hold {
   std::size_t queue = 0;  ///< index in Settings::queues
   std::string id;
   std::string task;
-  int ends = 0;        ///< attempts that are over
-  int deliveries = 0;  ///< this one included
+  std::string payload;  ///< until it is handed out
+  int ends = 0;         ///< attempts that are over
+  int deliveries = 0;   ///< this one included
   /// The job says that its time has not come: it goes away for so long.
   Duration postpone{0};
   /// Why it can never run, a sentence; empty = it can.
@@ -41,10 +42,9 @@ class Dialect {
   virtual void Connect() {}
   virtual void Disconnect() noexcept {}
 
-  /// Fills what the message says of its job: id, task, and why it is not to be run now. `ends` is
-  /// filled, and may be raised.
+  /// Fills what the message says of its job: id, task, payload, and why it is not to be run now.
+  /// `ends` is filled, and may be raised.
   virtual void Read(Hold& hold) const = 0;
-  [[nodiscard]] virtual std::string Payload(const Hold& hold) const = 0;
 
   /// Why this job can never be put; empty when it can.
   [[nodiscard]] virtual std::string WhyNot(const Enqueue& /*job*/) const { return {}; }

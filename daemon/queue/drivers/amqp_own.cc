@@ -30,6 +30,7 @@ void Dialect::Tell(Link& link, const Hold& hold, std::string_view type, const Up
 void OwnDialect::Read(Hold& hold) const {
   hold.id = hold.message.properties.id();
   hold.task = TaskOf(hold.message.properties);
+  hold.payload = hold.message.body;
 }
 
 std::string OwnDialect::WhyNot(const Enqueue& job) const {

@@ -10,7 +10,6 @@ class OwnDialect final : public Dialect {
   explicit OwnDialect(bool priorities) : priorities_(priorities) {}
 
   void Read(Hold& hold) const override;
-  [[nodiscard]] std::string Payload(const Hold& hold) const override { return hold.message.body; }
   [[nodiscard]] std::string WhyNot(const Enqueue& job) const override;
   std::string_view Write(const Enqueue& job, std::string_view id,
                          Outgoing& properties) const override;

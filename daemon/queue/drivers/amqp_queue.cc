@@ -223,7 +223,7 @@ bool AmqpQueue::HandOut(std::vector<Job>& out, std::size_t n) {
     job.token = Token{++last_token_};
     job.id = hold.id;
     job.task = hold.task;
-    job.payload = dialect_->Payload(hold);
+    job.payload = std::move(hold.payload);
     job.attempt = hold.ends + 1;
     job.deliveries = hold.deliveries;
     job.max_attempts = static_cast<int>(properties.Number(kMaxHeader));

@@ -56,7 +56,6 @@ class CeleryDialect final : public Dialect {
   }
 
   void Read(Hold& hold) const override;
-  [[nodiscard]] std::string Payload(const Hold& hold) const override;
   [[nodiscard]] std::string WhyNot(const Enqueue& job) const override;
   std::string_view Write(const Enqueue& job, std::string_view id,
                          Outgoing& properties) const override;
@@ -71,13 +70,18 @@ class CeleryDialect final : public Dialect {
 void CeleryDialect::Read(Hold& hold) const {
   const Properties& properties = hold.message.properties;
   CeleryMessage message = ReadHeaders(properties);
+  celery::ReadCeleryBody(properties.content_type(), hold.message.body, message);
   hold.id = message.id;
   hold.task = message.task;
+  // What cannot be read is shown as it is, among the dead letters.
+  hold.payload =
+      message.args.empty()
+          ? hold.message.body
+          : celery::ToCeleryPayload(message, static_cast<int>(properties.Number(kWholeHeader)));
   if (message.task.empty() || message.id.empty()) {
     hold.broken = celery::kNoProtocol2;
     return;
   }
-  celery::ReadCeleryBody(properties.content_type(), hold.message.body, message);
   hold.broken = message.broken;
   if (hold.broken.empty() && celery::IsOver(message.expires_ms)) {
     hold.broken = celery::kExpired;
@@ -87,15 +91,6 @@ void CeleryDialect::Read(Hold& hold) const {
   if (message.eta_ms > 0) {
     hold.postpone = std::max(Duration{message.eta_ms - celery::NowMs()}, Duration{0});
   }
-}
-
-std::string CeleryDialect::Payload(const Hold& hold) const {
-  const Properties& properties = hold.message.properties;
-  CeleryMessage message;
-  celery::ReadCeleryBody(properties.content_type(), hold.message.body, message);
-  // What cannot be read is shown as it is, among the dead letters.
-  if (message.args.empty()) return hold.message.body;
-  return celery::ToCeleryPayload(message, static_cast<int>(properties.Number(kWholeHeader)));
 }
 
 std::string CeleryDialect::WhyNot(const Enqueue& job) const {

@@ -7,6 +7,7 @@
 #include "daemon/queue/drivers/celery_brokers.h"
 #include "daemon/queue/drivers/celery_message.h"
 #include "daemon/queue/drivers/celery_result.h"
+#include "daemon/queue/drivers/celery_store.h"
 #include "daemon/queue/drivers/redis_lists.h"
 #include "daemon/queue/drivers/redis_queue.h"
 
@@ -78,11 +79,6 @@ class Celery final : public Lists {
     hold.job.attempt = std::max(hold.job.attempt, message.retries + 1);
     return {};
   }
-  void ReadMore(std::string_view /*body*/, Job& /*job*/) const override {}
-  [[nodiscard]] std::string RetryBody(const Hold& /*hold*/,
-                                      const Update& /*update*/) const override {
-    return {};
-  }
   void AddCommands(Commands& commands, const Hold& hold, const Update& update,
                    const Caller& caller) const override;
 
@@ -102,11 +98,6 @@ class Celery final : public Lists {
   }
 
  private:
-  static bool HasExpired(const Hold& hold, const Update& update) {
-    return IsOver(ParseCeleryMessage(hold.extra).expires_ms) &&
-           ReadError(update.bytes).message == kExpired;
-  }
-
   bool results_;
 };
 
@@ -115,13 +106,13 @@ void Celery::AddCommands(Commands& commands, const Hold& hold, const Update& upd
   const bool failed = update.kind == Update::Kind::kFail;
   if (failed && update.retry) return;
   const CeleryMessage message = ParseCeleryMessage(hold.extra);
+  const bool expired =
+      failed && IsOver(message.expires_ms) && ReadError(update.bytes).message == kExpired;
   if (results_ && !message.ignore_result && !hold.job.task.empty()) {
-    const std::string key = std::string(celery::kResultKey) + hold.job.id;
-    const std::string result = celery::MakeResult(hold.job.id, update, HasExpired(hold, update));
-    commands.push_back({"SETEX", key, std::string(celery::kResultSeconds), result});
-    commands.push_back({"PUBLISH", key, result});
+    const std::string& id = hold.job.id;
+    celery::AddResult(commands, id, celery::MakeResult(id, update, expired));
   }
-  if (!failed || HasExpired(hold, update)) return;
+  if (!failed || expired) return;
   Meta meta = MetaOf(hold);
   ++meta.ends;
   const bool readable = !hold.job.task.empty();

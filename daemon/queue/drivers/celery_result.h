@@ -9,9 +9,6 @@
 
 namespace workmand::celery {
 
-/// Before the id in the key of a result in Redis, and how long Celery itself keeps it, in seconds.
-inline constexpr std::string_view kResultKey = "celery-task-meta-";
-inline constexpr std::string_view kResultSeconds = "86400";
 /// What is said of a task whose time was over before it ran.
 inline constexpr std::string_view kExpired = "the task has expired";
 

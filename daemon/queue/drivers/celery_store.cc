@@ -1,8 +1,15 @@
 #include "daemon/queue/drivers/celery_store.h"
 
-#include "daemon/queue/drivers/celery_result.h"
+#include <utility>
 
 namespace workmand::celery {
+
+void AddResult(std::vector<redis::Args>& commands, const std::string& id, std::string result) {
+  constexpr const char* kSeconds = "86400";  // as long as Celery itself keeps it
+  const std::string key = "celery-task-meta-" + id;
+  commands.push_back({"SETEX", key, kSeconds, result});
+  commands.push_back({"PUBLISH", key, std::move(result)});
+}
 
 void ResultStore::Open() {
   commands_.clear();
@@ -15,9 +22,7 @@ void ResultStore::Close() noexcept {
 }
 
 void ResultStore::Add(const std::string& id, std::string result) {
-  const std::string key = std::string(kResultKey) + id;
-  commands_.push_back({"SETEX", key, std::string(kResultSeconds), result});
-  commands_.push_back({"PUBLISH", key, std::move(result)});
+  AddResult(commands_, id, std::move(result));
 }
 
 void ResultStore::Send() {

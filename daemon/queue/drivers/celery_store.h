@@ -9,6 +9,9 @@
 
 namespace workmand::celery {
 
+/// Adds the commands that keep the result of a task, as JSON, and tell it to those who wait.
+void AddResult(std::vector<redis::Args>& commands, const std::string& id, std::string result);
+
 class ResultStore {
  public:
   explicit ResultStore(redis::Address address) : address_(std::move(address)) {}

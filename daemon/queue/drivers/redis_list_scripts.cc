@@ -20,7 +20,7 @@ end
 -- What an element is called: its class, and the id that it came with, if any. Resque writes the class
 -- first; whether the rest is JSON is found out by who reads it.
 local function name_of(element)
-  local class, id = style == 'resque' and string.match(element, '^{"class":"([^"\\\\]+)",')
+  local class, id = style == 'resque' and string.match(element, '^{"class":"([^"\\]+)",')
   if class then return class end
   local ok, j = pcall(cjson.decode, element)
   if not ok or type(j) ~= 'table' then return nil end

@@ -94,9 +94,12 @@ class Lists : public Dialect {
   /// nothing.
   [[nodiscard]] virtual std::string ReadBody(Hold& hold, int whole) const;
   /// Completes a job from the members that only this client has.
-  virtual void ReadMore(std::string_view body, Job& job) const = 0;
+  virtual void ReadMore(std::string_view /*body*/, Job& /*job*/) const {}
   /// The body for a retry; empty = as it is.
-  [[nodiscard]] virtual std::string RetryBody(const Hold& hold, const Update& update) const = 0;
+  [[nodiscard]] virtual std::string RetryBody(const Hold& /*hold*/,
+                                              const Update& /*update*/) const {
+    return {};
+  }
   using Commands = std::vector<Args>;
   /// What else a settlement changes on the server: counts, the list of failures. `element`: the job
   /// with its meta.

@@ -65,11 +65,6 @@ class Resque final : public Lists {
                                      const std::string& arguments) const override {
     return "{\"class\":" + Quoted(job.task) + ",\"args\":" + arguments + "}";
   }
-  void ReadMore(std::string_view /*body*/, Job& /*job*/) const override {}
-  [[nodiscard]] std::string RetryBody(const Hold& /*hold*/,
-                                      const Update& /*update*/) const override {
-    return {};
-  }
   void AddCommands(Commands& commands, const Hold& hold, const Update& update,
                    const Caller& caller) const override;
 

@@ -258,7 +258,7 @@ TEST_CASE("with automatic prefetch nothing is fetched ahead before twenty outcom
   CHECK(world.core.Credit() == 2);  // long jobs are not hoarded
 }
 
-TEST_CASE("automatic prefetch holds no more than does harm on the queue", "[dispatcher]") {
+TEST_CASE("automatic prefetch holds no more than the queue allows", "[dispatcher]") {
   for (const int most : {0, 8}) {
     Limits limits = PlainLimits(2);
     limits.prefetch.reset();
