@@ -18,8 +18,7 @@ void Supervisor::OrderFork(WorkerProcess& worker, const Slot& slot) {
       spec.env.emplace_back("WORKMAN_ZYGOTE=1");  // So that it waits for the greeting.
       return spec;
     };
-    events.make_hello = [this](const Profile& profile, const std::string& name,
-                               Generation generation) {
+    events.make_hello = [](const Profile& profile, const std::string& name, Generation generation) {
       return MakeHello(profile, name, generation, 0, Greeting::kTemplate);
     };
     events.on_worker = [this](Templates::Ticket ticket, io::AdoptedChild child) {
