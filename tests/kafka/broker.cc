@@ -1,6 +1,7 @@
 // kafka_broker PORT [PARTITIONS]: stands in for a Kafka server in tests, which Debian does not
 // have: librdkafka's mock cluster (rdkafka_mock.h), which speaks Kafka's protocol and keeps topics
-// in memory. A line on a connection to PORT is a command, and each is answered with a line:
+// in memory, with consumer groups as Kafka keeps them (coordinator.h). A line on a connection to
+// PORT is a command, and each is answered with a line:
 //
 //   where          HOST:PORT of the broker
 //
@@ -11,7 +12,6 @@
 //   down, up       the broker closes all connections and takes no more; it takes them again
 //
 // It ends by a signal, or with whoever started it.
-#include <arpa/inet.h>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -21,15 +21,15 @@
 #include <string>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "tests/kafka/front.h"
+
+namespace workmand::kafka_broker {
 namespace {
 
-constexpr int kBroker = 1;  // the first and only one
-
-class Broker {
+class Mock {
  public:
-  explicit Broker(int partitions) : partitions_(partitions) {
+  explicit Mock(int partitions) : partitions_(partitions) {
     std::array<char, 512> why{};
     rd_kafka_conf_t* const conf = rd_kafka_conf_new();
     handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
@@ -42,51 +42,44 @@ class Broker {
     if (cluster_ == nullptr) std::exit(EXIT_FAILURE);
   }
 
-  std::string Do(const std::string& command) {
-    if (command == "where") return rd_kafka_mock_cluster_bootstraps(cluster_);
-    if (command.starts_with("topic ")) {
-      const std::string name = command.substr(6);
-      return Said(rd_kafka_mock_topic_create(cluster_, name.c_str(), partitions_, 1));
-    }
-    if (command == "refuse") {
-      constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
-      rd_kafka_mock_push_request_errors(cluster_, kProduce, 1,
-                                        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
-      return "ok";
-    }
-    if (command == "down") return Said(rd_kafka_mock_broker_set_down(cluster_, kBroker));
-    if (command == "up") return Said(rd_kafka_mock_broker_set_up(cluster_, kBroker));
-    return "unknown command";
+  [[nodiscard]] std::uint16_t port() const {
+    const std::string where = rd_kafka_mock_cluster_bootstraps(cluster_);
+    return static_cast<std::uint16_t>(std::stoi(where.substr(where.rfind(':') + 1)));
   }
 
- private:
-  static std::string Said(rd_kafka_resp_err_t error) {
+  std::string MakeTopic(const std::string& name) {
+    const auto error = rd_kafka_mock_topic_create(cluster_, name.c_str(), partitions_, 1);
     return error == RD_KAFKA_RESP_ERR_NO_ERROR ? "ok" : rd_kafka_err2str(error);
   }
 
+  void RefuseOne() {
+    constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
+    rd_kafka_mock_push_request_errors(cluster_, kProduce, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+  }
+
+ private:
   int partitions_;
   rd_kafka_t* handle_ = nullptr;
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
 };
 
-int Listen(int port) {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  (void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      listen(listener, SOMAXCONN) != 0) {
-    std::perror("kafka_broker");
-    std::exit(EXIT_FAILURE);
+std::string Do(const std::string& command, Mock& mock, Front& front) {
+  if (command == "where") return "127.0.0.1:" + std::to_string(front.port());
+  if (command.starts_with("topic ")) return mock.MakeTopic(command.substr(6));
+  if (command == "refuse") {
+    mock.RefuseOne();
+  } else if (command == "down") {
+    front.Down();
+  } else if (command == "up") {
+    front.Up();
+  } else {
+    return "unknown command";
   }
-  return listener;
+  return "ok";
 }
 
 /// One connection at a time: each brings a command or a few, and ends.
-void Serve(int connection, Broker& broker) {
+void Obey(int connection, Mock& mock, Front& front) {
   std::FILE* const stream = fdopen(connection, "r+");
   std::array<char, 512> line{};
   while (std::fgets(line.data(), line.size(), stream) != nullptr) {
@@ -94,24 +87,28 @@ void Serve(int connection, Broker& broker) {
     while (!command.empty() && (command.back() == '\n' || command.back() == '\r')) {
       command.pop_back();
     }
-    const std::string answer = broker.Do(command) + "\n";
+    const std::string answer = Do(command, mock, front) + "\n";
     (void)send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
   }
   (void)std::fclose(stream);
 }
 
 }  // namespace
+}  // namespace workmand::kafka_broker
 
 int main(int argc, char** argv) {
+  using namespace workmand::kafka_broker;
   if (argc < 2 || argc > 3) {
     std::fputs("usage: kafka_broker PORT [PARTITIONS]\n", stderr);
     return 64;
   }
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const int listener = Listen(std::atoi(argv[1]));
-  Broker broker(argc == 3 ? std::atoi(argv[2]) : 2);
+  auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+  const int listener = ListenOn(port);
+  Mock mock(argc == 3 ? std::atoi(argv[2]) : 2);
+  Front front(mock.port());
   for (;;) {
     const int connection = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    if (connection >= 0) Serve(connection, broker);
+    if (connection >= 0) Obey(connection, mock, front);
   }
 }
