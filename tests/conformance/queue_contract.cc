@@ -127,9 +127,8 @@ DriverConfig Configure(const std::string& driver, const std::string& folder, con
   profile.queue.driver = driver;
   if (!key.name.empty()) profile.queue.extra[key.name] = Value(key.value);
   if (driver == "q4m") AddStandInKeys(profile.queue);
-  // The broker of the tests lets the first who joins wait for 3 s, and forgets who is silent for
-  // longer than this; later ones wait for as long as this.
-  if (driver == "kafka") profile.queue.extra["session_timeout"] = Value("3200ms");
+  // The daemons that die here are to be missed soon.
+  if (driver == "kafka") profile.queue.extra["session_timeout"] = Value("4s");
   DriverConfig config = MakeDriverConfig(profile);
   config.ledger = false;  // the driver itself is tested
   for (const QueueKeyError& error : CheckQueueOptions(config.options)) {

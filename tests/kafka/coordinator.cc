@@ -67,6 +67,13 @@ void Coordinator::Interrupt() {
   changed_.notify_all();
 }
 
+void Coordinator::Resume() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, group] : groups_) {
+    for (Member& member : group.members) member.heard = Clock::now();
+  }
+}
+
 Coordinator::Group& Coordinator::Find(std::string_view name) {
   Group& group = groups_[std::string(name)];
   Turn(group);

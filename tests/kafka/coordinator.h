@@ -32,8 +32,10 @@ class Coordinator {
   /// The body of the answer; nothing: the request is for whoever keeps the records. Throws
   /// Interrupted, and runtime_error for what it cannot read.
   std::optional<std::string> Answer(const Header& header, Reader request);
-  /// Ends all waiting in Answer.
+  /// The broker goes down: ends all waiting in Answer.
   void Interrupt();
+  /// The broker is back, and has read its groups again: all members were heard just now.
+  void Resume();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -95,6 +95,7 @@ Front::Front(std::uint16_t behind) : behind_(behind) {
 void Front::Up() {
   const std::lock_guard lock(mutex_);
   if (listener_ >= 0) return;
+  coordinator_.Resume();
   listener_ = ListenOn(port_);
   // It ends with the program, or when its listener is shut.
   std::thread([this, listener = listener_] { Accept(listener); }).detach();

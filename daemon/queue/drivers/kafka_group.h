@@ -133,9 +133,9 @@ class Group {
   void PauseFull();
   void SetPaused(std::int32_t number, bool paused);
   [[nodiscard]] ListPtr PositionsOf(const std::set<std::int32_t>& partitions) const;
-  void AwaitJoined() const;
-  bool CommitOnce(const std::set<std::int32_t>& partitions, TimePoint deadline,
-                  std::set<std::int32_t>& refused);
+  void AwaitJoined(TimePoint deadline) const;
+  bool CommitOnce(const std::set<std::int32_t>& partitions, TimePoint joined_by,
+                  TimePoint& deadline, std::set<std::int32_t>& refused);
 
   Membership membership_;
   HandlePtr handle_;

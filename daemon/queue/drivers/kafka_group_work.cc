@@ -150,9 +150,9 @@ ListPtr Group::PositionsOf(const std::set<std::int32_t>& partitions) const {
   return list;
 }
 
-/// False: the group is not to be spoken to at the moment.
-bool Group::CommitOnce(const std::set<std::int32_t>& partitions, TimePoint deadline,
-                       std::set<std::int32_t>& refused) {
+/// False: the group is not to be spoken to at the moment. `deadline` moves while it is joined.
+bool Group::CommitOnce(const std::set<std::int32_t>& partitions, TimePoint joined_by,
+                       TimePoint& deadline, std::set<std::int32_t>& refused) {
   const ListPtr list = PositionsOf(partitions);
   refused = partitions;
   for (int i = 0; i < list->cnt; ++i) refused.erase(list->elems[i].partition);
@@ -167,7 +167,11 @@ bool Group::CommitOnce(const std::set<std::int32_t>& partitions, TimePoint deadl
          (event == nullptr || rd_kafka_event_opaque(event.get()) != number)) {
     const auto left = static_cast<int>(Until(Clock::now(), deadline).count());
     event.reset(rd_kafka_queue_poll(answers_.get(), std::max(left, 1)));
-    if (event == nullptr && Clock::now() >= deadline) {
+    if (event != nullptr || Clock::now() < deadline) continue;
+    // It went out behind our request to join, in the moment between our look and the request.
+    if (joining_ && Clock::now() < joined_by) {
+      deadline = std::min(joined_by, After(Clock::now(), kPatience));
+    } else {
       throw ConnectionLost("kafka: a commit was not answered within 5 s");
     }
   }
@@ -185,16 +189,17 @@ bool Group::CommitOnce(const std::set<std::int32_t>& partitions, TimePoint deadl
   return true;
 }
 
-void Group::AwaitJoined() const {
-  const TimePoint deadline = After(Clock::now(), membership_.session_timeout + kPatience);
+void Group::AwaitJoined(TimePoint deadline) const {
   while (joining_ && Clock::now() < deadline) std::this_thread::sleep_for(Duration{10});
 }
 
 std::set<std::int32_t> Group::Commit(const std::set<std::int32_t>& partitions) {
-  AwaitJoined();
-  const TimePoint deadline = After(Clock::now(), kPatience);
+  // Others may keep the group waiting; what is said to it meanwhile is not answered.
+  const TimePoint joined_by = After(Clock::now(), membership_.session_timeout + kPatience);
+  AwaitJoined(joined_by);
+  TimePoint deadline = After(Clock::now(), kPatience);
   std::set<std::int32_t> refused;
-  while (!CommitOnce(partitions, deadline, refused)) {
+  while (!CommitOnce(partitions, joined_by, deadline, refused)) {
     if (Clock::now() >= deadline) {
       throw ConnectionLost("kafka: the group took no commit for 5 s");
     }
