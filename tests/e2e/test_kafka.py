@@ -196,21 +196,27 @@ class Order(TestCase):
         self.assertEqual(len(daemon.records("note")), 5)
 
     def test_the_outcome_of_a_job_is_told_when_the_broker_is_back(self):
-        # A member that hears nothing for as long as a session gives its partitions up.
-        daemon = self.daemon(queue=self.queue(session_timeout="60s"))
+        self.is_told("60s", "queue down")
+
+    def test_the_outcome_is_told_when_the_session_ended_meanwhile(self):
+        self.is_told("1s", "partitions given up", topic=TOPIC)
+
+    def is_told(self, session_timeout, event, **fields):
+        """A job ends while the broker is away, after the daemon has said `event`."""
+        daemon = self.daemon(queue=self.queue(session_timeout=session_timeout))
         end = self.folder() / "end"
         daemon.enqueue("Sleep", {"path": str(end)})
         daemon.wait_record("job")
 
         self.broker.do("down")
         daemon.wait_event("queue down")
+        daemon.wait_event(event, **fields)
         end.touch()
         daemon.wait_counts(done=1)
         self.broker.do("up")
 
-        daemon.wait_event("queue up", count=2)
         harness.poll("a commit", lambda: self.broker.position(TOPIC) == 1)
-        self.assertEqual(len(daemon.records("job")), 1)
+        self.assertEqual((len(daemon.records("job")), daemon.find("job completed late")), (1, []))
 
     def test_a_broker_that_is_away_does_not_hold_up_the_end(self):
         daemon = self.start()

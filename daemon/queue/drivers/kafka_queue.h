@@ -80,6 +80,8 @@ class KafkaQueue final : public Queue {
   static void TellRefused(const Outgoing& out);
   [[nodiscard]] std::int32_t ElsewherePartition();
   void Finish(std::span<Applied> answers, Round& round);
+  std::array<std::set<std::int32_t>, kLines> EndAll(std::span<const Applied> answers,
+                                                    const Round& round);
   void Retire(Token token);
   std::map<std::string, Record> ReadDead();
   [[nodiscard]] Outgoing EndOfLetter(std::string_view id) const;

@@ -105,6 +105,29 @@ void KafkaQueue::Finish(std::span<Applied> answers, Round& round) {
     answers[round.of[i]] = Applied::kRefused;
     TellRefused(out);
   }
+  std::array<std::set<std::int32_t>, kLines> refused = EndAll(answers, round);
+  // The group may have lost us meanwhile, and have given us the same partitions again: what is
+  // still held was not read a second time.
+  const TimePoint deadline = After(Clock::now(), kPatience);
+  const auto is_back = [&](const auto& one) {
+    const Hold& hold = holds_.at(one.second);
+    return refused[hold.line].contains(hold.place.partition) &&
+           groups_[hold.line].Look(hold.place, deadline) == Group::Standing::kOurs;
+  };
+  if (std::any_of(round.ended.begin(), round.ended.end(), is_back)) {
+    refused = EndAll(answers, round);
+  }
+  for (const auto& [index, token] : round.ended) {
+    if (answers[index] == Applied::kRefused) continue;
+    const Hold& hold = holds_.at(token);
+    if (refused[hold.line].contains(hold.place.partition)) answers[index] = Applied::kLost;
+    Retire(token);
+  }
+}
+
+/// Returns the partitions that we do not speak for.
+std::array<std::set<std::int32_t>, KafkaQueue::kLines> KafkaQueue::EndAll(
+    std::span<const Applied> answers, const Round& round) {
   std::array<std::set<std::int32_t>, kLines> touched;
   for (const auto& [index, token] : round.ended) {
     if (answers[index] == Applied::kRefused) continue;
@@ -117,12 +140,7 @@ void KafkaQueue::Finish(std::span<Applied> answers, Round& round) {
   for (const Line line : {kNew, kRetry}) {
     if (!touched[line].empty()) refused[line] = groups_[line].Commit(touched[line]);
   }
-  for (const auto& [index, token] : round.ended) {
-    if (answers[index] == Applied::kRefused) continue;
-    const Hold& hold = holds_.at(token);
-    if (refused[hold.line].contains(hold.place.partition)) answers[index] = Applied::kLost;
-    Retire(token);
-  }
+  return refused;
 }
 
 void KafkaQueue::Retire(Token token) {
