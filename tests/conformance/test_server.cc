@@ -17,18 +17,14 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/queue/conformance/loopback.h"
+
 namespace workmand {
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{10};
+using conformance::Loopback;
 
-sockaddr_in Loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
+constexpr std::chrono::milliseconds kPoll{10};
 
 }  // namespace
 

@@ -21,14 +21,16 @@ constexpr std::int16_t kMemberIdRequired = 79;
 /// group.initial.rebalance.delay.ms, which is 3 s in Kafka unless its owner says otherwise.
 constexpr std::chrono::milliseconds kFirstJoin{300};
 
-/// Beyond these, fields are written in another way, which librdkafka 2.0.2 does not use.
+/// Of a request about a group; -1: another. Beyond it, fields are written in another way, which
+/// librdkafka 2.0.2 does not use.
 std::int16_t LastVersion(std::int16_t api) {
   switch (api) {
     case kJoinGroup: return 5;
     case kSyncGroup:
     case kHeartbeat: return 3;
     case kLeaveGroup: return 2;
-    default: return 7;
+    case kOffsetCommit: return 7;
+    default: return -1;
   }
 }
 
@@ -39,15 +41,9 @@ void Throttle(Writer& answer, const Header& header, std::int16_t since) {
 }  // namespace
 
 std::optional<std::string> Coordinator::Answer(const Header& header, Reader request) {
-  switch (header.api) {
-    case kOffsetCommit:
-    case kJoinGroup:
-    case kHeartbeat:
-    case kLeaveGroup:
-    case kSyncGroup: break;
-    default: return std::nullopt;
-  }
-  if (header.version > LastVersion(header.api)) {
+  const std::int16_t last_version = LastVersion(header.api);
+  if (last_version < 0) return std::nullopt;
+  if (header.version > last_version) {
     throw std::runtime_error("request " + std::to_string(header.api) + ": version " +
                              std::to_string(header.version) + " is not known here");
   }
@@ -64,6 +60,9 @@ std::optional<std::string> Coordinator::Answer(const Header& header, Reader requ
 void Coordinator::Interrupt() {
   const std::lock_guard lock(mutex_);
   ++interrupts_;
+  for (auto& [name, group] : groups_) {
+    for (Member& member : group.members) member.joins = member.syncs = false;
+  }
   changed_.notify_all();
 }
 
@@ -118,7 +117,7 @@ void Coordinator::Turn(Group& group) {
   const auto now = Clock::now();
   for (auto next = group.members.begin(); next != group.members.end();) {
     const Member& member = *next++;
-    if (!member.waits && member.heard + member.session <= now) {
+    if (!member.waits() && member.heard + member.session <= now) {
       Remove(group, std::string(member.id));
     }
   }
@@ -133,7 +132,7 @@ void Coordinator::Turn(Group& group) {
     group.leader = group.members.front().id;
   }
   for (Member& member : group.members) {
-    member.joins = member.waits = false;
+    member.joins = false;
     member.heard = now;
   }
   changed_.notify_all();
@@ -143,7 +142,7 @@ Coordinator::Clock::time_point Coordinator::NextTurn(const Group& group) {
   auto next = Clock::now() + std::chrono::seconds(1);
   if (group.state == State::kJoining) next = std::min(next, group.join_ends);
   for (const Member& member : group.members) {
-    if (!member.waits) next = std::min(next, member.heard + member.session);
+    if (!member.waits()) next = std::min(next, member.heard + member.session);
   }
   return next;
 }
@@ -210,18 +209,10 @@ std::string Coordinator::Join(const Header& header, Reader& request, Lock& lock)
   member->metadata = metadata;
   member->session = session;
   member->rebalance = rebalance;
-  member->joins = member->waits = true;
+  member->joins = true;
   Rebalance(group);
   Turn(group);
-  for (; member != nullptr && member->joins; member = FindMember(group, id)) {
-    try {
-      Wait(group, lock);
-    } catch (const Interrupted&) {
-      member = FindMember(group, id);
-      if (member != nullptr) member->joins = member->waits = false;
-      throw;
-    }
-  }
+  for (; member != nullptr && member->joins; member = FindMember(group, id)) Wait(group, lock);
   return member == nullptr ? refuse(kUnknownMember) : Joined(header, group, *member);
 }
 
@@ -247,25 +238,15 @@ std::string Coordinator::Sync(const Header& header, Reader& request, Lock& lock)
     group.state = State::kStable;
     changed_.notify_all();
   }
-  while (group.state == State::kSyncing && group.generation == generation) {
-    Member* member = FindMember(group, id);
-    if (member == nullptr) break;
-    member->waits = true;
-    const auto done = [&] {
-      member = FindMember(group, id);
-      if (member != nullptr && !member->joins) member->waits = false;
-      if (member != nullptr) member->heard = Clock::now();
-    };
-    try {
-      Wait(group, lock);
-    } catch (const Interrupted&) {
-      done();
-      throw;
-    }
-    done();
+  Member* member = FindMember(group, id);
+  member->syncs = true;
+  while (member != nullptr && group.state == State::kSyncing && group.generation == generation) {
+    Wait(group, lock);
+    member = FindMember(group, id);
   }
-  const Member* const member = FindMember(group, id);
   if (member == nullptr) return answer(kUnknownMember, {});
+  member->syncs = false;
+  member->heard = Clock::now();
   if (group.state != State::kStable || group.generation != generation) {
     return answer(kRebalanceInProgress, {});
   }

@@ -49,7 +49,9 @@ class Coordinator {
     std::chrono::milliseconds rebalance{0};
     Clock::time_point heard;
     bool joins = false;  ///< waits in Join
-    bool waits = false;  ///< in Join or Sync: nobody expects it to be heard
+    bool syncs = false;  ///< waits in Sync
+    /// Nobody expects it to be heard.
+    [[nodiscard]] bool waits() const { return joins || syncs; }
   };
   struct Group {
     State state = State::kEmpty;

@@ -10,21 +10,17 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/queue/conformance/loopback.h"
+
 namespace workmand::kafka_broker {
 namespace {
+
+using conformance::Loopback;
 
 constexpr std::string_view kHost = "127.0.0.1";
 
 [[noreturn]] void Fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
-}
-
-sockaddr_in Loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
 }
 
 int Connect(std::uint16_t port) {
@@ -35,12 +31,6 @@ int Connect(std::uint16_t port) {
     return -1;
   }
   return fd;
-}
-
-std::string BigEndian(std::uint32_t number) {
-  std::string bytes;
-  for (unsigned i = 4; i-- > 0;) bytes += static_cast<char>(number >> (8 * i));
-  return bytes;
 }
 
 bool ReadAll(int fd, char* to, std::size_t size) {
@@ -64,7 +54,7 @@ std::optional<std::string> ReadFrame(int fd) {
 }
 
 bool WriteFrame(int fd, const std::string& frame) {
-  const std::string bytes = BigEndian(static_cast<std::uint32_t>(frame.size())) + frame;
+  const std::string bytes = Writer().Blob(frame).bytes();
   for (std::size_t sent = 0; sent < bytes.size();) {
     const ssize_t count = send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
     if (count <= 0) return false;
@@ -147,8 +137,7 @@ void Front::Relay(int client, int behind) {
     const Header header = ReadHeader(reader);
     const auto own = coordinator_.Answer(header, reader);
     if (own) {
-      const auto correlation = static_cast<std::uint32_t>(header.correlation);
-      if (!WriteFrame(client, BigEndian(correlation) + *own)) return;
+      if (!WriteFrame(client, Writer().Int32(header.correlation).bytes() + *own)) return;
       continue;
     }
     if (!WriteFrame(behind, *request)) return;
@@ -159,8 +148,8 @@ void Front::Relay(int client, int behind) {
 
 /// Where the mock cluster says that it is, there we are: clients go where they are told.
 std::string Front::Redirect(std::string answer) const {
-  const std::string from = std::string(kHost) + BigEndian(behind_);
-  const std::string to = std::string(kHost) + BigEndian(port_);
+  const std::string from = std::string(kHost) + Writer().Int32(behind_).bytes();
+  const std::string to = std::string(kHost) + Writer().Int32(port_).bytes();
   for (std::size_t at = 0; (at = answer.find(from, at)) != std::string::npos; at += to.size()) {
     answer.replace(at, from.size(), to);
   }

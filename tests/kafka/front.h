@@ -24,7 +24,6 @@ class Front {
   void Up();
 
  private:
-  void Listen();
   void Accept(int listener);
   void Serve(int client);
   void Relay(int client, int behind);

@@ -11,16 +11,10 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/queue/conformance/loopback.h"
+
 namespace workmand::conformance {
 namespace {
-
-sockaddr_in Loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
 
 /// Blocks until all is sent; the other side of a relay always reads.
 bool SendAll(int fd, std::string_view bytes) {
